@@ -1,0 +1,52 @@
+"""wildvision: find illegal-trade wildlife products in marketplace photos.
+
+Public names are resolved on first use, so that ``import wildvision`` loads neither torch nor cv2.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from wildvision._version import __version__
+
+if TYPE_CHECKING:
+    from wildvision.contract import Detections, Lookalike, Prediction, Status
+    from wildvision.errors import WildvisionError
+    from wildvision.models import Classifier, load_classifier
+    from wildvision.taxonomy import load_taxonomy
+
+_HOME = {
+    "Classifier": "wildvision.models",
+    "Detections": "wildvision.contract",
+    "Lookalike": "wildvision.contract",
+    "Prediction": "wildvision.contract",
+    "Status": "wildvision.contract",
+    "WildvisionError": "wildvision.errors",
+    "load_classifier": "wildvision.models",
+    "load_taxonomy": "wildvision.taxonomy",
+}
+
+__all__ = [
+    "Classifier",
+    "Detections",
+    "Lookalike",
+    "Prediction",
+    "Status",
+    "WildvisionError",
+    "__version__",
+    "load_classifier",
+    "load_taxonomy",
+]
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        home = _HOME[name]
+    except KeyError:
+        raise AttributeError(f"module 'wildvision' has no attribute {name!r}") from None
+    return getattr(importlib.import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

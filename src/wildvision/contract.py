@@ -1,0 +1,175 @@
+"""What crosses every border of the library: statuses, predictions, detections and the row they become.
+
+Holds no image code and no model code; imports nothing heavier than numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+SCHEMA = "wildvision/1"
+
+
+class Status(str, Enum):
+    """What became of one input. Everything but ``OK`` is a failure, and none of them means "no product"."""
+
+    OK = "ok"
+    UNREADABLE = "unreadable"
+    TRUNCATED = "truncated"
+    UNSUPPORTED = "unsupported"
+    TOO_LARGE = "too_large"
+    EMPTY = "empty"
+    NOT_FOUND = "not_found"
+    TIMEOUT = "timeout"
+    MODEL_ERROR = "model_error"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Decision(str, Enum):
+    """Triage of one photo by the operating points in the model card."""
+
+    BLOCK = "block"
+    REVIEW = "review"
+    PASS = "pass"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Lookalike:
+    """The nearest innocent explanation of a photo.
+
+    Attributes:
+        leaf: Name of the look-alike leaf with the highest probability.
+        score: Its probability in [0, 1].
+        margin: Score of the top group minus ``score``, in [-1, 1]; near 0 means that a reviewer should decide.
+    """
+
+    leaf: str
+    score: float
+    margin: float
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Boxes found in one photo.
+
+    Attributes:
+        boxes: ``(n, 4)`` float32, ``[x0, y0, x1, y1]`` in pixels of the upright original photo.
+        scores: ``(n,)`` float32 calibrated probabilities in [0, 1], highest first.
+        groups: ``n`` product groups.
+        leaves: ``n`` product leaves, ``None`` where undetermined.
+        size: ``(width, height)`` in pixels of the upright original photo.
+        status: What became of the input; anything but ``ok`` comes with no boxes.
+        error: One line about the failure, ``None`` for ``ok``.
+    """
+
+    boxes: npt.NDArray[np.float32]
+    scores: npt.NDArray[np.float32]
+    groups: tuple[str, ...]
+    leaves: tuple[str | None, ...]
+    size: tuple[int, int] | None
+    status: Status = Status.OK
+    error: str | None = None
+
+    def __post_init__(self) -> None:
+        n = len(self.groups)
+        if self.boxes.shape != (n, 4) or self.scores.shape != (n,) or len(self.leaves) != n:
+            raise ValueError(
+                f"Detections need boxes (n, 4), scores (n,), n groups and n leaves; received boxes {self.boxes.shape}, "
+                f"scores {self.scores.shape}, {n} groups, {len(self.leaves)} leaves"
+            )
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def to_row(self) -> list[dict[str, Any]]:
+        """The ``detections`` field of the row contract: one ``{"group", "score", "box"}`` a box."""
+        return [
+            {"group": g, "score": float(s), "box": [float(v) for v in b]}
+            for g, s, b in zip(self.groups, self.scores, self.boxes, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a classifier says of one input. One of these comes back for every input, in input order.
+
+    Attributes:
+        status: What became of the input. Every field below ``error`` is meaningful only for ``ok``.
+        error: One line about the failure, ``None`` for ``ok``.
+        path: The path or URL given as input, ``None`` for in-memory inputs.
+        width: Width in pixels of the upright original photo.
+        height: Height in pixels of the upright original photo.
+        sha256: Hex digest of the encoded bytes (of the pixels for arrays), ``None`` when not computed.
+        phash: 64-bit perceptual hash as 16 hex digits, ``None`` when not computed.
+        scores: Group name to calibrated probability in [0, 1] that the photo shows at least one product
+            of that group; the values need not sum to 1. Empty unless ``ok``.
+        leaves: Leaf name (products and look-alikes) to probability in [0, 1]; sums to 1. Empty unless ``ok``.
+        leaf: Best product leaf of the top group, ``None`` when the decision is ``pass``.
+        lookalike: The nearest innocent explanation.
+        decision: Triage by the operating points of the model card.
+        detections: Boxes as in :meth:`Detections.to_row`, when a detector ran.
+        model: ``wildvision-classifier-NAME@sha256:…`` of the weights.
+    """
+
+    status: Status
+    error: str | None = None
+    path: str | None = None
+    width: int | None = None
+    height: int | None = None
+    sha256: str | None = None
+    phash: str | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
+    leaves: Mapping[str, float] = field(default_factory=dict)
+    leaf: str | None = None
+    lookalike: Lookalike | None = None
+    decision: Decision | None = None
+    detections: tuple[Mapping[str, Any], ...] = ()
+    model: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the photo was scored."""
+        return self.status is Status.OK
+
+    @property
+    def group(self) -> str | None:
+        """The group with the highest probability, ``None`` when the photo was not scored."""
+        return max(self.scores, key=lambda g: self.scores[g]) if self.scores else None
+
+    def to_row(self, *, id: str, listing_id: str | None = None) -> dict[str, Any]:
+        """One row of the row contract, ready for JSON.
+
+        Args:
+            id: Identifier of the input, unique in its run.
+            listing_id: Identifier of the advert that the photo belongs to.
+        """
+        look = self.lookalike
+        return {
+            "schema": SCHEMA,
+            "id": id,
+            "path": self.path,
+            "listing_id": listing_id,
+            "status": self.status.value,
+            "error": self.error,
+            "width": self.width,
+            "height": self.height,
+            "sha256": self.sha256,
+            "phash": self.phash,
+            "scores": dict(self.scores) if self.ok else None,
+            "leaf": self.leaf,
+            "lookalike": {"leaf": look.leaf, "score": look.score, "margin": look.margin} if look else None,
+            "decision": self.decision.value if self.decision else None,
+            "detections": [dict(d) for d in self.detections],
+            "model": self.model,
+        }
