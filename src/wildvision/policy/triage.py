@@ -1,0 +1,70 @@
+"""Triage of one photo: calibrated group scores and operating points in, block, review or pass out.
+
+Chooses no threshold; that is the work of :mod:`wildvision.policy.operating_points`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wildvision.contract import Decision
+from wildvision.errors import ArgumentError
+
+NEVER = 2.0
+"""A threshold that no probability reaches: written where no threshold meets the target."""
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """The two thresholds of one group, on calibrated scores. A score equal to a threshold reaches it.
+
+    Attributes:
+        review: A person looks at photos that reach this; in [0, 1], or :data:`NEVER`.
+        block: Photos that reach this are held back at once; at least ``review``; in [0, 1], or :data:`NEVER`.
+    """
+
+    review: float
+    block: float
+
+    def __post_init__(self) -> None:
+        for name, value in (("review", self.review), ("block", self.block)):
+            if not (0.0 <= value <= 1.0 or value == NEVER):
+                raise ArgumentError(f"{name} threshold must lie in [0, 1] or be {NEVER} (never); received {value!r}")
+        if self.review > self.block:
+            raise ArgumentError(
+                f"the review threshold must not exceed the block threshold; received {self.review!r} > {self.block!r}"
+            )
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> OperatingPoint:
+        """Read one entry of a model card's ``operating_points``; provenance beside the thresholds is ignored."""
+        try:
+            return cls(review=float(value["review"]), block=float(value["block"]))
+        except KeyError as e:
+            raise ArgumentError(f"an operating point needs 'review' and 'block'; received {sorted(value)}") from e
+
+
+def decide(scores: Mapping[str, float], operating_points: Mapping[str, OperatingPoint]) -> Decision:
+    """The strictest decision that any group asks for.
+
+    Args:
+        scores: Group to calibrated probability in [0, 1].
+        operating_points: Group to its thresholds; must hold every group of ``scores``.
+
+    Raises:
+        ArgumentError: A score is not a probability, or its group has no operating point. Never a silent pass.
+    """
+    decision = Decision.PASS
+    for group, score in scores.items():
+        if not 0.0 <= score <= 1.0:
+            raise ArgumentError(f"the score of {group!r} must be a probability in [0, 1]; received {score!r}")
+        if group not in operating_points:
+            raise ArgumentError(f"no operating point for {group!r}; the model card has {sorted(operating_points)}")
+        point = operating_points[group]
+        if score >= point.block:
+            return Decision.BLOCK
+        if score >= point.review:
+            decision = Decision.REVIEW
+    return decision
