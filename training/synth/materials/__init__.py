@@ -1,0 +1,1 @@
+"""Materials as node graphs: one module per substance, built with training.synth.nodes."""
