@@ -149,7 +149,7 @@ def choose_operating_point(
 
 
 def threshold_for(target: Target, scores: Floats, labels: npt.NDArray[np.bool_], objects: npt.NDArray[Any]) -> float:
-    """The lowest threshold that meets a target, :data:`NEVER` where none does; for a recall the highest that keeps it."""
+    """The lowest threshold that meets a target (:data:`NEVER` where none does); for a recall the highest."""
     if isinstance(target, Recall):
         return conformal_threshold(scores[labels], objects[labels], target.at_least)
     candidates = np.unique(scores)
