@@ -1,0 +1,1 @@
+"""Tests mirror ``src/``; helpers are imported as ``tests.<part>.<module>``."""
