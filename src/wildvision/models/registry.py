@@ -1,0 +1,162 @@
+"""Find models by name, folder or Hub reference, and check their weights. Builds no network and needs no torch.
+
+A model is two files side by side: a card (JSON) and the safetensors file that it names, whose sha256 it holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from wildvision.errors import ModelError
+from wildvision.models import hub
+from wildvision.models.card import ModelCard, Weights, read_card
+
+BUNDLED = Path(__file__).parent.parent / "weights"
+CARD_NAME = "model.json"
+_PICKLES = {".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle"}
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model on this machine: its card, read and checked, and the place of its weights, not yet checked."""
+
+    card: ModelCard
+    card_path: Path
+
+    @property
+    def weights_path(self) -> Path:
+        """The safetensors file beside the card."""
+        return self.card_path.parent / self.card.weights.file
+
+    def read_weights(self) -> bytes:
+        """The bytes of the weights file, the very ones that were checked.
+
+        Raises:
+            ModelError: They are missing, or not the bytes that the card describes.
+        """
+        return _read_checked(self.weights_path, self.card.weights)
+
+
+def list_models() -> list[ModelCard]:
+    """The cards of the bundled models, in name order."""
+    return [read_card(path) for path in sorted(BUNDLED.glob("*.json"))]
+
+
+def load_card(name_or_path: str | os.PathLike[str] = "default") -> ModelCard:
+    """The card of a model; of a model on the Hub, only the card is fetched.
+
+    Raises:
+        ModelError: No such model, or its card is unusable.
+    """
+    reference = _hub_reference(name_or_path)
+    return _fetch_card(reference).card if reference else _locate(name_or_path).card
+
+
+def verify(name_or_path: str | os.PathLike[str] = "default") -> ModelCard:
+    """The card of a model whose weights were just read and found to be what the card says.
+
+    Raises:
+        ModelError: No such model, an unusable card, or weights of another size or sha256.
+    """
+    model = find_model(name_or_path)
+    model.read_weights()
+    return model.card
+
+
+def download(name_or_path: str | os.PathLike[str]) -> Path:
+    """Make sure that a model is on this machine, checked; later runs then need no network.
+
+    Returns:
+        The folder that holds card and weights.
+
+    Raises:
+        ModelError: No such model, not reachable, or refused.
+    """
+    model = find_model(name_or_path)
+    model.read_weights()
+    return model.card_path.parent
+
+
+def find_model(name_or_path: str | os.PathLike[str]) -> Model:
+    """A model on this machine, fetched from the Hub first where a Hub reference is given.
+
+    Args:
+        name_or_path: Name of a bundled model; a folder holding ``model.json``, or one card under another name; the
+            path of a card; or ``hf://org/repo@revision``.
+
+    Raises:
+        ModelError: No such model, not reachable, or refused.
+    """
+    reference = _hub_reference(name_or_path)
+    if reference is None:
+        return _locate(name_or_path)
+    model = _fetch_card(reference)
+    # The commit that the card came from, so that a branch moving meanwhile cannot mix two versions.
+    commit = hub.HubReference(reference.repo, model.card_path.parent.name)
+    weights = model.card.weights
+    hub.fetch(commit, weights.file, partial(_read_checked, weights=weights))
+    return model
+
+
+def _hub_reference(name: str | os.PathLike[str]) -> hub.HubReference | None:
+    return hub.HubReference.parse(name) if isinstance(name, str) and name.startswith(hub.PREFIX) else None
+
+
+def _fetch_card(reference: hub.HubReference) -> Model:
+    path, card = hub.fetch(reference, CARD_NAME, read_card)
+    return Model(card, path)
+
+
+def _locate(name_or_path: str | os.PathLike[str]) -> Model:
+    bundled = {path.stem: path for path in BUNDLED.glob("*.json")}
+    if name_or_path in bundled:
+        path = bundled[str(name_or_path)]
+        return Model(read_card(path), path)
+    path = Path(name_or_path)
+    if path.is_dir():
+        path = _card_in(path)
+    elif path.suffix in _PICKLES:
+        raise ModelError(f"{path}: pickle files can run code when loaded and are never read; {_WAYS_IN}")
+    elif path.suffix != ".json" or not path.is_file():
+        raise ModelError(
+            f"no model {str(name_or_path)!r}: bundled are {', '.join(sorted(bundled)) or 'none'}; {_WAYS_IN}"
+        )
+    return Model(read_card(path), path)
+
+
+_WAYS_IN = (
+    "otherwise give a folder with a card (.json) and its weights (.safetensors), the card itself, or "
+    "hf://org/repo@revision"
+)
+
+
+def _card_in(folder: Path) -> Path:
+    if (folder / CARD_NAME).is_file():
+        return folder / CARD_NAME
+    match sorted(folder.glob("*.json")):
+        case [card]:
+            return card
+        case []:
+            pickles = sorted(p.name for p in folder.iterdir() if p.suffix in _PICKLES)
+            refused = f"; {', '.join(pickles)} can run code when loaded and is never read" if pickles else ""
+            raise ModelError(f"{folder} holds no model card (.json){refused}")
+        case cards:
+            names = ", ".join(card.name for card in cards)
+            raise ModelError(f"{folder} holds several JSON files ({names}) and no {CARD_NAME}; give the card's path")
+
+
+def _read_checked(path: Path, weights: Weights) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read the weights {path}: {error.strerror or error}") from error
+    if len(content) != weights.bytes:
+        raise ModelError(f"{path} has {len(content)} bytes, its card says {weights.bytes}; get the file again")
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != weights.sha256:
+        raise ModelError(f"{path} has sha256 {digest}, its card says {weights.sha256}; get the file again")
+    return content

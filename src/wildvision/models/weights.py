@@ -1,0 +1,81 @@
+"""Networks to safetensors files and back. Pickle is neither written nor read."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from wildvision.errors import ModelError
+from wildvision.models.card import ModelCard, Weights, write_card
+from wildvision.models.network import Network
+from wildvision.models.registry import Model
+from wildvision.models.rollup import Rollup
+from wildvision.taxonomy import load_taxonomy
+
+
+def export_weights(network: Network, card: ModelCard, folder: Path, *, stem: str | None = None) -> ModelCard:
+    """Write a network and its card so that ``load_classifier(folder)`` loads them.
+
+    Matrices are stored as float16; vectors (biases, batch-norm statistics) as float32, for a variance can be too
+    small or too large for float16 and they are few.
+
+    Args:
+        network: The trained network, on any device.
+        card: Its card; ``weights`` is replaced by what was written.
+        folder: Where to write; made when missing.
+        stem: Name of the two files without their endings; the card's name when not given. The Hub wants ``model``.
+
+    Returns:
+        The card as written.
+
+    Raises:
+        ModelError: The card describes another network, or a weight is not finite as float16.
+    """
+    if (network.architecture, network.rollup.groups, network.rollup.leaves) != (
+        card.architecture,
+        card.groups,
+        card.leaves,
+    ):
+        raise ModelError(
+            f"the card describes a {card.architecture!r}, the network is a {network.architecture!r}, "
+            "or their classes differ"
+        )
+    tensors = {}
+    for name, tensor in network.state_dict().items():
+        half = tensor.is_floating_point() and tensor.ndim > 1
+        tensors[name] = tensor.detach().cpu().to(torch.float16 if half else tensor.dtype).contiguous()
+        if tensor.is_floating_point() and not tensors[name].isfinite().all():
+            raise ModelError(f"weight {name!r} is not finite as {tensors[name].dtype}; the network cannot be exported")
+    content = save(tensors)
+    stem = stem or card.name
+    written = dataclasses.replace(
+        card,
+        weights=Weights(f"{stem}.safetensors", hashlib.sha256(content).hexdigest(), len(content), "float16"),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / written.weights.file).write_bytes(content)
+    write_card(written, folder / f"{stem}.json")
+    return written
+
+
+def load_network(model: Model) -> Network:
+    """The network of a model with its checked weights, in float32, on the CPU, in evaluation mode.
+
+    Raises:
+        ModelError: The weights are not those of the card, not safetensors, or not of its architecture; or the
+            card's classes are not the library's.
+    """
+    card, taxonomy = model.card, load_taxonomy()
+    card.check_taxonomy(taxonomy)
+    content = model.read_weights()
+    try:
+        network = Network(card.architecture, Rollup.of(taxonomy))
+        network.load_state_dict(load(content))
+    except (SafetensorError, ValueError, RuntimeError) as error:
+        raise ModelError(f"{model.weights_path} does not hold a {card.architecture!r}: {error}") from error
+    return network.float().eval()
