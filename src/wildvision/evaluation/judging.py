@@ -1,0 +1,110 @@
+"""From raw logits of a score table to probabilities and flags, by a card's policy or by one fitted on other sources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from wildvision.errors import ArgumentError
+from wildvision.evaluation.scores import ScoreTable
+from wildvision.policy.calibration import Calibrator, Platt
+from wildvision.policy.fitting import fit, source_folds
+from wildvision.policy.operating_points import DEFAULT_BLOCK, DEFAULT_REVIEW, choose_operating_point
+from wildvision.policy.targets import Target
+from wildvision.policy.triage import OperatingPoint
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A score table with what a policy makes of it.
+
+    Attributes:
+        table: The photos.
+        probabilities: ``(n, groups)`` calibrated, in [0, 1].
+        review: ``(n, groups)`` true where the probability reaches the review threshold.
+        block: ``(n, groups)`` true where it reaches the block threshold.
+        policy: Where calibration and thresholds come from, in words.
+    """
+
+    table: ScoreTable
+    probabilities: npt.NDArray[np.float64]
+    review: npt.NDArray[np.bool_]
+    block: npt.NDArray[np.bool_]
+    policy: str
+
+    def where(self, mask: npt.NDArray[np.bool_]) -> Judged:
+        """The rows where ``mask`` ``(n,)`` is true."""
+        rows = self.probabilities[mask], self.review[mask], self.block[mask]
+        return Judged(self.table.where(mask), *rows, self.policy)
+
+
+def judge(
+    table: ScoreTable,
+    calibration: Mapping[str, Calibrator],
+    operating_points: Mapping[str, OperatingPoint],
+    *,
+    policy: str = "calibration and operating points of the model card",
+) -> Judged:
+    """Apply a card's policy.
+
+    Raises:
+        ArgumentError: A group of the table has no calibrator or no operating point.
+    """
+    if missing := [g for g in table.groups if g not in calibration or g not in operating_points]:
+        raise ArgumentError(f"no calibration or operating point for {missing}")
+    p = np.stack([calibration[g].apply(table.raw[:, k]) for k, g in enumerate(table.groups)], axis=1)
+    points = [operating_points[g] for g in table.groups]
+    return Judged(table, p, p >= [o.review for o in points], p >= [o.block for o in points], policy)
+
+
+def judge_across_sources(
+    table: ScoreTable,
+    *,
+    method: str = "platt",
+    review: Target = DEFAULT_REVIEW,
+    block: Target = DEFAULT_BLOCK,
+    n_folds: int = 5,
+) -> Judged:
+    """Calibrate and threshold each photo by what was fitted on other sources, real and rendered photos apart.
+
+    This is what a report on out-of-fold scores needs: fitting the policy on the very photos it is measured on would
+    flatter calibration error and false-positive rates. A group whose positives all come from one source cannot be
+    held out; its policy is then that of all photos, and ``policy`` says so.
+    """
+    n, k = table.raw.shape
+    p, reviewed, blocked = np.zeros((n, k)), np.zeros((n, k), bool), np.zeros((n, k), bool)
+    in_sample = []
+    for synthetic in (False, True):
+        part = np.flatnonzero(table.synthetic == synthetic)
+        for column, group in enumerate(table.groups) if len(part) else ():
+            y, judged = table.labels(group)[part], table.judged[part]
+            g, source, item = table.raw[part, column], table.source[part], table.object_id[part]
+            folds = source_folds(source.tolist(), y & judged, n_folds)
+            whole = any(not _both(y[judged & (folds != fold)]) for fold in np.unique(folds))
+            if whole:
+                in_sample.append(f"{group} ({'synthetic' if synthetic else 'real'})")
+            for fold in np.unique(folds):
+                held = folds == fold
+                known = judged if whole else judged & ~held
+                rows = part[held]
+                if not _both(y[known]):  # a group without positives: uncalibrated, never flagged
+                    p[rows, column] = Platt().apply(g[held])
+                    continue
+                calibrator = fit(method, g[known], y[known])
+                point = choose_operating_point(
+                    calibrator.apply(g[known]), y[known], objects=item[known].tolist(), review=review, block=block
+                ).point
+                p[rows, column] = calibrator.apply(g[held])
+                reviewed[rows, column] = p[rows, column] >= point.review
+                blocked[rows, column] = p[rows, column] >= point.block
+    policy = f"{method} calibration, review at {review}, block at {block}, each fitted on other sources"
+    if in_sample:
+        policy += f"; fitted on the photos themselves for {', '.join(in_sample)}, whose positives have too few sources"
+    return Judged(table, p, reviewed, blocked, policy)
+
+
+def _both(y: npt.NDArray[np.bool_]) -> bool:
+    return bool(y.any() and not y.all())

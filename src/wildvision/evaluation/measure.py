@@ -1,0 +1,285 @@
+"""All numbers of a report and of a model card, from a judged score table. Draws no plot and writes no file.
+
+Real photos and renders are measured apart and never together. For a group, every photo of anything else is a negative;
+ambiguous photos and labels of low trust are left out and counted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wildvision.evaluation import metrics
+from wildvision.evaluation.bootstrap import Estimate, Weights, caveat, cluster_weights
+from wildvision.evaluation.judging import Judged
+from wildvision.evaluation.scores import AMBIGUOUS, ScoreTable
+
+FPRS = (0.01, 0.001)
+BASE_RATES = (1e-2, 1e-3, 1e-4)
+THRESHOLDS = ("review", "block")
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of single photos with its 95 % Wilson interval.
+
+    Attributes:
+        hits: Photos that were flagged.
+        n: Photos in all.
+        value: ``hits / n``.
+        low: Lower end of the interval.
+        high: Upper end of the interval.
+    """
+
+    hits: int
+    n: int
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, flagged: Bools) -> Share:
+        """The share of true values."""
+        hits, n = int(flagged.sum()), len(flagged)
+        return cls(hits, n, hits / n if n else 0.0, *metrics.wilson(hits, n))
+
+
+@dataclass(frozen=True)
+class GroupNumbers:
+    """What was measured for one group. Intervals resample sources, then objects.
+
+    Attributes:
+        n_positives: Photos of the group.
+        n_objects: Objects of the group.
+        n_sources: Sources of the group.
+        n_negatives: Photos of anything else.
+        caveat: What to say beside the numbers when they rest on little.
+        auroc: Area under the ROC curve.
+        average_precision: Area under the precision-recall curve, at the prevalence of the table.
+        recall_at_fpr: False-positive rate, as text, to recall.
+        ece: Expected calibration error of the group's probability.
+        recall: ``review`` and ``block`` to the share of positives flagged.
+        false_positive_rate: ``review`` and ``block`` to the share of negatives flagged.
+        ppv: ``review`` and ``block`` to base rate, as text, to the share of flags that are right there; with ``f``
+            false flags among ``n`` negatives the rate used is ``(f + 1) / (n + 1)``.
+        per_source: Source of positives to its counts and shares.
+        per_leaf: Leaf of negatives to its false-positive shares; ``fpr_0.01`` is at the threshold of 1 % overall.
+        reliability: Bins of the reliability diagram.
+        curve: ROC and precision-recall curve.
+        worst: ``missed`` and ``false``: the photos that the model got most wrong.
+    """
+
+    n_positives: int
+    n_objects: int
+    n_sources: int
+    n_negatives: int
+    caveat: str | None
+    auroc: Estimate
+    average_precision: Estimate
+    recall_at_fpr: Mapping[str, Estimate]
+    ece: Estimate
+    recall: Mapping[str, Estimate]
+    false_positive_rate: Mapping[str, Estimate]
+    ppv: Mapping[str, Mapping[str, Estimate]]
+    per_source: Mapping[str, Mapping[str, Any]]
+    per_leaf: Mapping[str, Mapping[str, Any]]
+    reliability: list[dict[str, Any]]
+    curve: Mapping[str, list[float]]
+    worst: Mapping[str, list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """The numbers of the real photos, or of the renders.
+
+    Attributes:
+        n: Photos measured.
+        n_sources: Their sources.
+        left_out: ``ambiguous`` and ``low_trust`` to photos left out.
+        groups: Group to its numbers; groups without positives are absent.
+        absent: Groups without positives.
+        confusion: ``leaves`` and ``counts[true][predicted]``: photos by labelled leaf and by likeliest leaf.
+    """
+
+    n: int
+    n_sources: int
+    left_out: Mapping[str, int]
+    groups: Mapping[str, GroupNumbers]
+    absent: tuple[str, ...]
+    confusion: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One evaluation.
+
+    Attributes:
+        model: What was measured: a model id, or a name for out-of-fold models.
+        policy: Where calibration and thresholds come from, in words.
+        resamples: Bootstrap resamples behind each interval.
+        seed: Their seed.
+        unscored: Status to number of photos that could not be scored; they are in no number.
+        real: Numbers on photographs, ``None`` when there are none.
+        synthetic: Numbers on renders, ``None`` when there are none.
+        robustness: Rows of :func:`wildvision.evaluation.stress.stress`, when it ran.
+        explanations: Group to share of explanation energy in the boxes against chance, when it was measured.
+    """
+
+    model: str
+    policy: str
+    resamples: int
+    seed: int
+    unscored: Mapping[str, int]
+    real: Part | None
+    synthetic: Part | None
+    robustness: tuple[Mapping[str, Any], ...] = ()
+    explanations: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def parts(self) -> Iterator[tuple[str, Part]]:
+        """``real`` and ``synthetic`` with their numbers, where there are any."""
+        yield from ((name, part) for name, part in (("real", self.real), ("synthetic", self.synthetic)) if part)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON; undefined numbers are ``null``."""
+        return dataclasses.asdict(self)
+
+
+def measure(
+    judged: Judged,
+    *,
+    model: str,
+    resamples: int = 1000,
+    seed: int = 0,
+    unscored: Mapping[str, int] | None = None,
+    n_worst: int = 12,
+) -> Evaluation:
+    """Measure a judged table.
+
+    Args:
+        judged: Photos with probabilities and flags.
+        model: What to call the model.
+        resamples: Bootstrap resamples.
+        seed: Of the bootstrap; the same seed gives the same intervals.
+        unscored: Status to number of photos that are not in the table.
+        n_worst: Photos listed as worst misses and as worst false alarms, of each group.
+    """
+    parts: dict[str, Part | None] = {"real": None, "synthetic": None}
+    for name, mask in (("real", ~judged.table.synthetic), ("synthetic", judged.table.synthetic)):
+        if mask.any():
+            parts[name] = _part(judged.where(mask), resamples, seed, n_worst)
+    return Evaluation(model, judged.policy, resamples, seed, unscored or {}, parts["real"], parts["synthetic"])
+
+
+def _part(judged: Judged, resamples: int, seed: int, n_worst: int) -> Part:
+    everything = judged.table
+    ambiguous = everything.group == AMBIGUOUS
+    judged = judged.where(everything.judged)
+    table = judged.table
+    present = [g for g in table.groups if table.labels(g).any()]
+    groups = {}
+    for group in present:
+        rng = np.random.default_rng([seed, table.groups.index(group)])
+        weights = cluster_weights(
+            table.source.tolist(), table.object_id.tolist(), table.labels(group), resamples=resamples, rng=rng
+        )
+        groups[group] = _group(judged, group, weights, n_worst)
+    return Part(
+        n=len(table),
+        n_sources=len(set(table.source.tolist())),
+        left_out={
+            "ambiguous": int(ambiguous.sum()),
+            "low_trust": int((~everything.judged & ~ambiguous).sum()),
+        },
+        groups=groups,
+        absent=tuple(g for g in table.groups if g not in present),
+        confusion=_confusion(table),
+    )
+
+
+def _group(judged: Judged, group: str, weights: Weights, n_worst: int) -> GroupNumbers:
+    table, k = judged.table, judged.table.groups.index(group)
+    p, y = judged.probabilities[:, k], table.labels(group)
+    # Logits rank more finely than probabilities that saturate, but only one calibrator's probabilities compare.
+    ranking = metrics.Ranking.of(p, y)
+    once, often = ranking.counts(), ranking.counts(weights)
+    ones = np.ones((1, len(y)), dtype=np.int32)
+    flagged = {"review": judged.review[:, k], "block": judged.block[:, k]}
+    at_1pct = p >= metrics.threshold_at_fpr(ranking, FPRS[0])
+    rates = {name: [metrics.flag_rates(flags, y, w) for w in (ones, weights)] for name, flags in flagged.items()}
+    n_objects = len({(s, o) for s, o in zip(table.source[y], table.object_id[y], strict=True)})
+    n_sources = len(set(table.source[y].tolist()))
+    return GroupNumbers(
+        n_positives=int(y.sum()),
+        n_objects=n_objects,
+        n_sources=n_sources,
+        n_negatives=int((~y).sum()),
+        caveat=caveat(int(y.sum()), n_objects, n_sources),
+        auroc=Estimate.of(metrics.auroc(*once), metrics.auroc(*often)),
+        average_precision=Estimate.of(metrics.average_precision(*once), metrics.average_precision(*often)),
+        recall_at_fpr={
+            f"{f:g}": Estimate.of(metrics.recall_at_fpr(*once, f), metrics.recall_at_fpr(*often, f)) for f in FPRS
+        },
+        ece=Estimate.of(metrics.expected_calibration_error(p, y), metrics.expected_calibration_error(p, y, weights)),
+        recall={name: Estimate.of(value[0], draws[0]) for name, (value, draws) in rates.items()},
+        false_positive_rate={name: Estimate.of(value[1], draws[1]) for name, (value, draws) in rates.items()},
+        ppv={
+            name: {
+                f"{base:g}": Estimate.of(*(_bounded_ppv(flags, y, w, base) for w in (ones, weights)))
+                for base in BASE_RATES
+            }
+            for name, flags in flagged.items()
+        },
+        per_source={str(s): _shares(y & (table.source == s), flagged, at_1pct) for s in np.unique(table.source[y])},
+        per_leaf={
+            str(leaf): _shares(~y & (table.leaf == leaf), flagged, at_1pct) for leaf in np.unique(table.leaf[~y])
+        },
+        reliability=metrics.reliability(p, y),
+        curve=metrics.curve(ranking),
+        worst={
+            "missed": _listed(judged, np.flatnonzero(y)[np.argsort(p[y], kind="stable")][:n_worst], k),
+            "false": _listed(judged, np.flatnonzero(~y)[np.argsort(-p[~y], kind="stable")][:n_worst], k),
+        },
+    )
+
+
+def _bounded_ppv(flags: Bools, y: Bools, w: Weights, base: float) -> npt.NDArray[np.float64]:
+    recall, _ = metrics.flag_rates(flags, y, w)
+    n = w @ ~y
+    fpr = (w @ (flags & ~y) + 1) / (n + 1)
+    hits = base * recall
+    return np.asarray(hits / (hits + (1 - base) * fpr))
+
+
+def _shares(rows: Bools, flagged: Mapping[str, Bools], at_1pct: Bools) -> dict[str, Any]:
+    shares = {name: Share.of(flags[rows]) for name, flags in flagged.items()}
+    return {"n": int(rows.sum()), **shares, "fpr_0.01": Share.of(at_1pct[rows])}
+
+
+def _listed(judged: Judged, rows: npt.NDArray[np.int64], k: int) -> list[dict[str, Any]]:
+    table = judged.table
+    return [
+        {
+            "path": str(table.path[i]),
+            "source": str(table.source[i]),
+            "leaf": str(table.leaf[i]),
+            "likeliest": table.leaves[int(table.leaf_probabilities[i].argmax())],
+            "probability": float(judged.probabilities[i, k]),
+        }
+        for i in rows
+    ]
+
+
+def _confusion(table: ScoreTable) -> dict[str, Any]:
+    index = {leaf: i for i, leaf in enumerate(table.leaves)}
+    counts = np.zeros((len(index), len(index)), dtype=int)
+    known = np.isin(table.leaf, table.leaves)
+    true = [index[str(leaf)] for leaf in table.leaf[known]]
+    np.add.at(counts, (true, table.leaf_probabilities[known].argmax(axis=1)), 1)
+    return {"leaves": list(table.leaves), "counts": counts.tolist()}

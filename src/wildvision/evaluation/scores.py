@@ -1,0 +1,217 @@
+"""The scored table: one row a labelled photo, with what the model said of it. Reading, writing, selecting rows.
+
+Training writes one from out-of-fold models, ``wildvision evaluate`` one from a bundled model; every number of a report
+comes from such a table and can be computed again without a photo or a model.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wildvision.errors import ArgumentError
+
+AMBIGUOUS = "ambiguous"
+NO_GROUP = "none"
+LOW_TRUST = "low"
+TEXT_COLUMNS = ("path", "source", "object_id", "group", "leaf", "trust")
+_RAW, _LEAF = "raw_", "leaf_"
+
+Text = npt.NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """Labels and scores of ``n`` photos.
+
+    Attributes:
+        path: ``(n,)`` where the photo lies, relative to its data folder.
+        source: ``(n,)`` museum, shop or agency; nothing of one source may be trained on and measured on.
+        object_id: ``(n,)`` views of one object share it, within a source.
+        group: ``(n,)`` a product group, ``none`` or ``ambiguous``.
+        leaf: ``(n,)`` leaf or look-alike leaf, empty where unknown.
+        trust: ``(n,)`` ``high``, ``medium`` or ``low``: how sure the label is.
+        synthetic: ``(n,)`` true for renders.
+        fold: ``(n,)`` fold whose model scored the photo without having seen it; -1 where one model scored all.
+        raw: ``(n, groups)`` raw group logits, uncalibrated.
+        leaf_probabilities: ``(n, leaves)``; rows sum to 1.
+        groups: Names of the columns of ``raw``.
+        leaves: Names of the columns of ``leaf_probabilities``.
+    """
+
+    path: Text
+    source: Text
+    object_id: Text
+    group: Text
+    leaf: Text
+    trust: Text
+    synthetic: npt.NDArray[np.bool_]
+    fold: npt.NDArray[np.int64]
+    raw: npt.NDArray[np.float64]
+    leaf_probabilities: npt.NDArray[np.float64]
+    groups: tuple[str, ...]
+    leaves: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        n = len(self.path)
+        for name in (*TEXT_COLUMNS, "synthetic", "fold"):
+            if getattr(self, name).shape != (n,):
+                raise ArgumentError(f"column {name!r} must have {n} values; received shape {getattr(self, name).shape}")
+        for name, columns in (("raw", self.groups), ("leaf_probabilities", self.leaves)):
+            if getattr(self, name).shape != (n, len(columns)):
+                raise ArgumentError(f"{name} must be ({n}, {len(columns)}); received {getattr(self, name).shape}")
+        if not (np.all(np.isfinite(self.raw)) and np.all(np.isfinite(self.leaf_probabilities))):
+            raise ArgumentError("a score table holds finite scores only; leave out photos that were not scored")
+        if unknown := sorted(set(self.group.tolist()) - {*self.groups, NO_GROUP, AMBIGUOUS}):
+            raise ArgumentError(f"unknown groups {unknown}; choose from {[*self.groups, NO_GROUP, AMBIGUOUS]}")
+
+    def __len__(self) -> int:
+        return len(self.path)
+
+    def labels(self, group: str) -> npt.NDArray[np.bool_]:
+        """``(n,)`` true where the photo shows the group; every other photo is a negative of it."""
+        return np.asarray(self.group == group)
+
+    def where(self, mask: npt.NDArray[np.bool_]) -> ScoreTable:
+        """The rows where ``mask`` ``(n,)`` is true."""
+        rows = {f.name: getattr(self, f.name)[mask] for f in fields(self) if f.name not in ("groups", "leaves")}
+        return replace(self, **rows)
+
+    @property
+    def judged(self) -> npt.NDArray[np.bool_]:
+        """``(n,)`` true for rows that headline numbers use: label sure enough and not ambiguous."""
+        return np.asarray((self.group != AMBIGUOUS) & (self.trust != LOW_TRUST))
+
+
+def score_table(
+    rows: Sequence[Mapping[str, Any]],
+    raw: npt.ArrayLike,
+    leaf_probabilities: npt.ArrayLike,
+    *,
+    groups: Sequence[str],
+    leaves: Sequence[str],
+    fold: npt.ArrayLike | None = None,
+) -> ScoreTable:
+    """Join rows of a photo manifest with a model's outputs in the same order.
+
+    Args:
+        rows: With the columns of the manifest: ``path, group, leaf, source, object_id``; ``trust`` (``high`` when
+            left out) and ``synthetic`` (0 or 1; 0 when left out) are optional, others are ignored.
+        raw: ``(n, groups)`` raw group logits.
+        leaf_probabilities: ``(n, leaves)``.
+        groups: Names of the columns of ``raw``.
+        leaves: Names of the columns of ``leaf_probabilities``.
+        fold: ``(n,)`` fold that held the photo out.
+
+    Raises:
+        ArgumentError: A row lacks a column, or shapes or groups do not fit.
+    """
+    text = {name: np.array([_text(row, name) for row in rows], dtype=str) for name in TEXT_COLUMNS}
+    return ScoreTable(
+        **text,
+        synthetic=np.array([truth(row.get("synthetic")) for row in rows], dtype=bool),
+        fold=np.full(len(rows), -1) if fold is None else np.asarray(fold, dtype=np.int64),
+        raw=np.asarray(raw, dtype=np.float64).reshape(len(rows), len(groups)),
+        leaf_probabilities=np.asarray(leaf_probabilities, dtype=np.float64).reshape(len(rows), len(leaves)),
+        groups=tuple(groups),
+        leaves=tuple(leaves),
+    )
+
+
+def write_scores(table: ScoreTable, path: str | Path) -> None:
+    """Write a table as ``.parquet`` or ``.csv``, by the suffix."""
+    target, columns = Path(path), _columns(table)
+    if _suffix(target) == ".csv":
+        with target.open("w", newline="", encoding="utf-8") as f:
+            writer = csv.writer(f)
+            writer.writerow(columns)
+            writer.writerows(zip(*columns.values(), strict=True))
+        return
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table(columns), target)
+
+
+def read_scores(path: str | Path) -> ScoreTable:
+    """Read a table that :func:`write_scores` wrote.
+
+    Raises:
+        ArgumentError: Neither ``.parquet`` nor ``.csv``, a missing column, or unusable values.
+    """
+    source = Path(path)
+    rows: list[dict[str, Any]]
+    if _suffix(source) == ".csv":
+        with source.open(newline="", encoding="utf-8") as f:
+            rows = list(csv.DictReader(f))
+    else:
+        import pyarrow.parquet as pq
+
+        rows = pq.read_table(source).to_pylist()
+    if not rows:
+        raise ArgumentError(f"{source} holds no rows")
+    groups = [c.removeprefix(_RAW) for c in rows[0] if c.startswith(_RAW)]
+    leaves = [c.removeprefix(_LEAF) for c in rows[0] if c.startswith(_LEAF)]
+    try:
+        return score_table(
+            rows,
+            [[float(row[_RAW + g]) for g in groups] for row in rows],
+            [[float(row[_LEAF + name]) for name in leaves] for row in rows],
+            groups=groups,
+            leaves=leaves,
+            fold=[int(row.get("fold", -1)) for row in rows],
+        )
+    except (TypeError, ValueError) as e:
+        raise ArgumentError(f"{source} is not a score table: {e}") from e
+
+
+def read_manifest(path: str | Path) -> list[dict[str, str]]:
+    """Rows of a photo manifest (CSV); paths in it are relative to its folder.
+
+    Raises:
+        ArgumentError: No such file, no rows, or a column of ``path, group, leaf, source, object_id`` is missing.
+    """
+    manifest = Path(path)
+    if not manifest.is_file():
+        raise ArgumentError(f"no manifest at {manifest}; give a CSV with path, group, leaf, source, object_id")
+    with manifest.open(newline="", encoding="utf-8") as f:
+        rows = list(csv.DictReader(f))
+    if not rows:
+        raise ArgumentError(f"{manifest} holds no rows")
+    for name in TEXT_COLUMNS:
+        _text(rows[0], name)
+    return rows
+
+
+def truth(value: object) -> bool:
+    """Whether a manifest's flag is set: ``1`` or ``true``; empty and missing are not."""
+    return str(value).strip().lower() in ("1", "true")
+
+
+def _columns(table: ScoreTable) -> dict[str, list[Any]]:
+    columns: dict[str, list[Any]] = {name: getattr(table, name).tolist() for name in TEXT_COLUMNS}
+    columns["synthetic"] = table.synthetic.astype(int).tolist()
+    columns["fold"] = table.fold.tolist()
+    columns |= {_RAW + g: table.raw[:, i].tolist() for i, g in enumerate(table.groups)}
+    columns |= {_LEAF + name: table.leaf_probabilities[:, i].tolist() for i, name in enumerate(table.leaves)}
+    return columns
+
+
+def _text(row: Mapping[str, Any], name: str) -> str:
+    if name == "trust":
+        return str(row.get(name) or "high")
+    if name not in row or row[name] is None:
+        raise ArgumentError(f"column {name!r} is missing; received columns {sorted(map(str, row))}")
+    return str(row[name])
+
+
+def _suffix(path: Path) -> str:
+    if path.suffix not in (".csv", ".parquet"):
+        raise ArgumentError(f"a score table is .parquet or .csv; received {path.name!r}")
+    return path.suffix

@@ -1,0 +1,129 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from tests.evaluation.tables import make_table
+from wildvision.errors import ArgumentError
+from wildvision.evaluation.judging import judge, judge_across_sources
+from wildvision.evaluation.measure import measure
+from wildvision.policy import OperatingPoint, Platt
+
+POINT = OperatingPoint(review=0.2, block=0.6)
+
+
+def judged(table):
+    return judge(table, {g: Platt() for g in table.groups}, dict.fromkeys(table.groups, POINT))
+
+
+def evaluation(table, **options):
+    return measure(judged(table), model="made-up", resamples=50, **options)
+
+
+def test_numbers_agree_with_the_table_they_come_from():
+    table = make_table(800)
+    kept = table.where(table.judged)
+    y = kept.labels("ivory")
+    blocked = Platt().apply(kept.raw[:, 0]) >= 0.6
+    found = evaluation(table).real.groups["ivory"]
+    assert found.n_positives == y.sum()
+    assert found.n_negatives == (~y).sum()
+    assert found.n_sources == len(set(kept.source[y]))
+    assert found.recall["block"].value == pytest.approx(blocked[y].mean())
+    assert found.false_positive_rate["block"].value == pytest.approx(blocked[~y].mean())
+    bone = kept.leaf == "bone_antler"
+    assert found.per_leaf["bone_antler"]["block"].value == pytest.approx(blocked[bone].mean())
+    assert found.per_leaf["bone_antler"]["n"] == bone.sum()
+    assert sum(s["n"] for s in found.per_source.values()) == y.sum()
+
+
+def test_every_interval_holds_its_value():
+    found = evaluation(make_table(800)).real.groups["python_skin"]
+    for e in (found.auroc, found.ece, *found.recall_at_fpr.values(), *found.recall.values()):
+        assert 0 <= e.low <= e.high <= 1
+    assert found.auroc.low <= found.auroc.value <= found.auroc.high
+
+
+def test_ppv_falls_with_the_base_rate_and_never_takes_zero_errors_for_a_rate_of_zero():
+    table = make_table(800, skill=100.0)  # separates perfectly
+    ppv = evaluation(table).real.groups["ivory"].ppv["block"]
+    assert 1 > ppv["0.01"].value > ppv["0.001"].value > ppv["0.0001"].value
+    assert ppv["0.0001"].value < 0.1  # 800 photos prove nothing at one in ten thousand
+
+
+def test_ambiguous_and_low_trust_photos_change_no_number():
+    table = make_table(400)
+    raw = table.raw.copy()
+    raw[~table.judged] = 50.0
+    assert evaluation(dataclasses.replace(table, raw=raw)) == evaluation(table)
+    left_out = evaluation(table).real.left_out
+    assert left_out["ambiguous"] == 5
+    assert left_out["low_trust"] > 0
+
+
+def test_renders_change_no_number_of_the_photographs():
+    table = make_table(600, synthetic=0.4)
+    raw = table.raw.copy()
+    raw[table.synthetic] = np.random.default_rng(1).normal(size=raw[table.synthetic].shape)
+    before, after = evaluation(table), evaluation(dataclasses.replace(table, raw=raw))
+    assert before.real == after.real
+    assert before.synthetic != after.synthetic
+
+
+def test_a_group_without_positives_is_absent_and_said():
+    table = make_table(300)
+    part = evaluation(table.where(table.group != "hornbill_casque")).real
+    assert part.absent == ("hornbill_casque",)
+    assert "hornbill_casque" not in part.groups
+
+
+def test_worst_errors_are_the_worst():
+    found = evaluation(make_table(400, skill=3.0)).real.groups["ivory"]
+    false = [e["probability"] for e in found.worst["false"]]
+    missed = [e["probability"] for e in found.worst["missed"]]
+    assert false == sorted(false, reverse=True)
+    assert missed == sorted(missed)
+    assert all(not e["leaf"].startswith("ivory") for e in found.worst["false"])
+
+
+def test_confusion_counts_every_labelled_photo():
+    table = make_table(400)
+    confusion = evaluation(table).real.confusion
+    assert np.sum(confusion["counts"]) == table.judged.sum()
+
+
+def test_an_evaluation_is_json_and_repeats_itself():
+    table = make_table(300, synthetic=0.2)
+    text = json.dumps(evaluation(table, seed=3).to_json(), allow_nan=False)
+    assert text == json.dumps(evaluation(table, seed=3).to_json(), allow_nan=False)
+    assert json.loads(text)["real"]["groups"]["ivory"]["auroc"]["value"] > 0.5
+
+
+def test_policy_fitted_on_other_sources_ignores_the_labels_it_is_measured_on():
+    table = make_table(600)
+    source = np.array([f"s{i % 8}" for i in range(600)])
+    mixed = dataclasses.replace(table, source=source)
+    inside = (source == "s3") & table.judged
+    one, other = (np.flatnonzero(inside & (table.labels("ivory") == label))[0] for label in (True, False))
+    group = table.group.copy()
+    group[[one, other]] = group[[other, one]]
+    swapped = dataclasses.replace(mixed, group=group)
+    before, after = judge_across_sources(mixed, n_folds=8), judge_across_sources(swapped, n_folds=8)
+    assert "themselves" not in before.policy
+    assert (before.probabilities[inside, 0] == after.probabilities[inside, 0]).all()
+    assert (before.probabilities[~inside, 0] != after.probabilities[~inside, 0]).any()
+
+
+def test_positives_of_one_source_are_said_to_be_judged_in_sample():
+    table = make_table(400)
+    one = dataclasses.replace(table, source=np.where(table.group == "rhino_horn", "seizure", table.source))
+    policy = judge_across_sources(one).policy
+    assert "rhino_horn (real)" in policy
+    assert "ivory (real)" not in policy
+
+
+def test_a_missing_operating_point_is_refused():
+    table = make_table(20)
+    with pytest.raises(ArgumentError, match="rhino_horn"):
+        judge(table, {g: Platt() for g in table.groups}, {g: POINT for g in table.groups if g != "rhino_horn"})

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from tests.evaluation.tables import make_table
+from wildvision.errors import ArgumentError
+from wildvision.evaluation.scores import read_manifest, read_scores, score_table, write_scores
+
+ROW = {"path": "a.jpg", "group": "ivory", "leaf": "ivory_raw", "source": "s", "object_id": "1"}
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_table_survives_its_file(tmp_path, suffix):
+    table = make_table(50, synthetic=0.3)
+    write_scores(table, tmp_path / f"scores{suffix}")
+    back = read_scores(tmp_path / f"scores{suffix}")
+    assert back.groups == table.groups
+    assert back.leaves == table.leaves
+    for name in ("path", "source", "object_id", "group", "leaf", "trust", "synthetic", "fold"):
+        assert (getattr(back, name) == getattr(table, name)).all(), name
+    np.testing.assert_array_equal(back.raw, table.raw)
+    np.testing.assert_array_equal(back.leaf_probabilities, table.leaf_probabilities)
+
+
+def test_optional_columns_default_to_sure_labels_and_photographs():
+    table = score_table([ROW], [[1.0]], [[1.0]], groups=["ivory"], leaves=["ivory_raw"])
+    assert (table.trust[0], bool(table.synthetic[0]), int(table.fold[0])) == ("high", False, -1)
+
+
+def test_ambiguous_photos_and_doubtful_labels_are_not_judged():
+    rows = [ROW, {**ROW, "group": "ambiguous"}, {**ROW, "trust": "low"}, {**ROW, "trust": "medium"}]
+    table = score_table(rows, [[0.0]] * 4, [[1.0]] * 4, groups=["ivory"], leaves=["ivory_raw"])
+    assert table.judged.tolist() == [True, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("row", "raw", "message"),
+    [
+        ({**ROW, "group": "pangolin"}, [[0.0]], "pangolin"),
+        ({k: v for k, v in ROW.items() if k != "source"}, [[0.0]], "source"),
+        (ROW, [[np.nan]], "finite"),
+    ],
+)
+def test_unusable_rows_are_refused(row, raw, message):
+    with pytest.raises(ArgumentError, match=message):
+        score_table([row], raw, [[1.0]], groups=["ivory"], leaves=["ivory_raw"])
+
+
+def test_other_suffixes_and_other_files_are_refused(tmp_path):
+    with pytest.raises(ArgumentError, match="parquet"):
+        write_scores(make_table(5), tmp_path / "scores.json")
+    (tmp_path / "scores.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ArgumentError, match="missing"):
+        read_scores(tmp_path / "scores.csv")
+
+
+def test_a_manifest_needs_its_columns(tmp_path):
+    manifest = tmp_path / "manifest.csv"
+    with pytest.raises(ArgumentError, match="no manifest"):
+        read_manifest(manifest)
+    manifest.write_text("path,group\na.jpg,ivory\n")
+    with pytest.raises(ArgumentError, match="source"):
+        read_manifest(manifest)
+    manifest.write_text("path,group,leaf,source,object_id\na.jpg,ivory,ivory_raw,s,1\n")
+    assert read_manifest(manifest)[0]["object_id"] == "1"
