@@ -109,16 +109,18 @@ def _verify(args: argparse.Namespace) -> int:
     from wildvision.models.registry import list_models, verify
 
     names = args.models or [card.name for card in list_models()]
-    damaged = 0
+    if not names:
+        raise ModelError("this installation bundles no models; name a folder or an hf:// reference")
+    failed = 0
     for name in names:
         try:
             verify(name)
             print(f"ok\t{name}")
         except ModelError as e:
-            damaged += 1
-            print(f"damaged\t{name}")
+            failed += 1
+            print(f"failed\t{name}")
             print(f"wildvision: error: {e}", file=sys.stderr)
-    return 2 if damaged else 0
+    return 2 if failed else 0
 
 
 def _download(args: argparse.Namespace) -> int:
