@@ -87,7 +87,7 @@ class Classifier:
         return self._backend.precision
 
     @cached_property
-    def features(self) -> int:
+    def embedding_size(self) -> int:
         """Length ``d`` of an embedding."""
         size = self.card.input.size
         return int(self._backend(np.zeros((1, size, size, 3), np.uint8))[1].shape[1])
@@ -147,7 +147,7 @@ class Classifier:
         """
         _check_batch_size(batch_size)
         rows = [row.features for _, batch in self._batches(_many(x), batch_size, hashes=False) for row in batch]
-        missing = np.full(self.features, np.nan, np.float32)
+        missing = np.full(self.embedding_size, np.nan, np.float32)
         return np.stack([missing if row is None else row for row in rows]) if rows else missing[None][:0]
 
     def prepare(self, source: Source, *, hashes: bool = True) -> Prepared:
