@@ -56,7 +56,7 @@ class Record:
         group: Product group, ``none`` for a negative, ``ambiguous`` for a photo to leave out of metrics.
         leaf: Leaf or look-alike leaf of the taxonomy.
         source: Museum, shop or agency. Splits never divide one.
-        boxes: Objects of ``group``; ``()`` when there are none and ``None`` when nobody has looked.
+        boxes: Objects in the photo; ``()`` when there are none and ``None`` when nobody has looked.
         object_id: Views of one object share it; empty when unknown.
         split: Fold or part that the photo is assigned to; empty when unassigned.
         licence: As its source states it.
@@ -144,7 +144,7 @@ def record_from_row(row: Mapping[str, Any], *, where: str = "row") -> Record:
     values: dict[str, Any] = {}
     for field in fields(Record):
         raw = row.get(field.name)
-        if raw is None or (raw == "" and field.default is not MISSING):
+        if raw is None or raw == "":
             if field.default is MISSING:
                 raise ArgumentError(f"{where}: column {field.name!r} is empty")
             continue

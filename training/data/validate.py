@@ -135,7 +135,9 @@ def _check_photo(record: Record, root: Path) -> Iterator[Issue]:
 
 
 def _check_duplicates(records: Sequence[Record], prints: Sequence[Fingerprint | None]) -> Iterator[Issue]:
-    for found in find_duplicates(records, prints):
+    first_rows = {record.path: i for i, record in reversed(list(enumerate(records)))}
+    rows = sorted(first_rows.values())  # a path that is there twice has a fault of its own
+    for found in find_duplicates([records[i] for i in rows], [prints[i] for i in rows]):
         first, *others = (record.path for record in found.members)
         detail = f"{found.kind}: {', '.join(others)}"
         if found.conflict:
