@@ -1,0 +1,111 @@
+"""Generated parts of the documents: blocks are replaced in place, and say what the cards and the manifest say."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.models.tiny import make_tiny_model
+from training import docs
+from training.data.manifest import Record, write_manifest
+from wildvision.contract import Status
+from wildvision.errors import ArgumentError
+from wildvision.models.card import ModelCard
+from wildvision.models.registry import list_models, load_card
+
+ROOT = Path(docs.__file__).parent.parent
+
+
+def estimate(value: float | None) -> dict[str, float | None]:
+    return {
+        "value": value,
+        "low": None if value is None else value - 0.05,
+        "high": None if value is None else value + 0.05,
+    }
+
+
+def numbers(auroc: float, caveat: str | None = None) -> dict[str, Any]:
+    return {
+        "auroc": estimate(auroc),
+        "recall_at_fpr": {"0.01": estimate(0.5), "0.001": estimate(None)},
+        "ece": estimate(0.1),
+        "n_positives": 12,
+        "n_sources": 2,
+        "caveat": caveat,
+    }
+
+
+@pytest.fixture(scope="module")
+def card(tmp_path_factory: pytest.TempPathFactory) -> ModelCard:
+    return load_card(make_tiny_model(tmp_path_factory.mktemp("model")))
+
+
+def test_only_the_inside_of_the_block_is_replaced() -> None:
+    text = "before\n<!-- metrics:begin (by a command) -->\nold\n<!-- metrics:end -->\nafter\n"
+    filled = docs.fill(text, "metrics", ["new", "lines"])
+    assert filled == "before\n<!-- metrics:begin (by a command) -->\nnew\nlines\n<!-- metrics:end -->\nafter\n"
+    assert docs.fill(filled, "metrics", ["new", "lines"]) == filled
+
+
+@pytest.mark.parametrize(
+    "text", ["", "<!-- metrics:begin -->", "<!-- metrics:end -->", "<!-- metrics:end --><!-- metrics:begin -->"]
+)
+def test_a_missing_mark_is_an_error(text: str) -> None:
+    with pytest.raises(ArgumentError, match="metrics:begin"):
+        docs.fill(text, "metrics", [])
+
+
+def test_real_and_synthetic_numbers_are_apart_and_labelled(card: ModelCard) -> None:
+    metrics = {
+        "real": {"groups": {"ivory": numbers(0.9, "few positives")}},
+        "synthetic": {"groups": {"hornbill_casque": numbers(0.8)}},
+    }
+    block = "\n".join(docs.metrics_block([dataclasses.replace(card, metrics=metrics)]))
+    real, synthetic = block.split("Renders (synthetic")
+    assert (
+        "| `ivory` | 0.900 [0.850, 0.950] | 0.500 [0.450, 0.550] | undefined | 0.100 [0.050, 0.150] | 12 | 2 |" in real
+    )
+    assert "- `ivory`: few positives" in real
+    assert "| `hornbill_casque` | 0.800 [0.750, 0.850] |" in synthetic
+    assert "ivory" not in synthetic
+
+
+def test_a_card_without_numbers_says_so(card: ModelCard) -> None:
+    assert "The card states no metrics." in "\n".join(docs.metrics_block([card]))
+    assert "no numbers to show" in "\n".join(docs.metrics_block([]))
+
+
+def test_counts_come_from_the_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        Record(path=f"{i}.jpg", group="ivory", leaf="ivory_raw", source="museum", licence="CC0", redistributable=True)
+        for i in range(3)
+    ]
+    rows.append(Record(path="x.jpg", group="none", leaf="everyday", source="shop", trust="low"))
+    write_manifest(tmp_path / "manifest.csv", rows)
+    (tmp_path / "datasets.md").write_text("<!-- sources:begin -->\n<!-- sources:end -->\n")
+    monkeypatch.setattr(docs, "ROOT", tmp_path)
+    assert docs.main(["sources", str(tmp_path / "manifest.csv")]) == 0
+    written = (tmp_path / "datasets.md").read_text()
+    assert "4 photos of 2 sources." in written
+    assert "| ivory | `ivory_raw` | 3 | 1 | 0 | 0 |" in written
+    assert "| none | `everyday` | 1 | 1 | 1 | 0 |" in written
+    assert "| `museum` | 3 | ivory_raw 3 | CC0 | yes |" in written
+    assert "| `shop` | 1 | everyday 1 | none stated | no |" in written
+
+
+def test_a_manifest_that_does_not_exist_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert docs.main(["sources", str(tmp_path / "none.csv")]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_the_readme_shows_the_numbers_of_the_bundled_cards() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert docs.fill(text, "metrics", docs.metrics_block(list_models())) == text, "README.md is stale; run: make docs"
+
+
+def test_the_readme_explains_every_status() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [status for status in Status if f"| `{status}` |" not in text] == []

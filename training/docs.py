@@ -1,0 +1,167 @@
+"""Writes the generated parts of README.md and datasets.md, so that no number in them is typed by hand.
+
+``python -m training.docs metrics`` takes the numbers of README.md from the cards of the bundled models;
+``python -m training.docs sources MANIFEST`` takes the counts of datasets.md from a manifest. Measures nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from training.data.manifest import Record, read_manifest
+from wildvision.errors import ArgumentError, WildvisionError
+from wildvision.models.card import ModelCard
+from wildvision.models.registry import list_models
+
+ROOT = Path(__file__).parent.parent
+NUMBERS = {
+    "auroc": "AUROC",
+    "recall_at_fpr.0.01": "recall at 1 % FPR",
+    "recall_at_fpr.0.001": "recall at 0.1 % FPR",
+    "ece": "ECE",
+}
+PARTS = {
+    "real": "Photographs, from sources that are in no training set",
+    "synthetic": "Renders (synthetic: not comparable with photographs)",
+}
+
+
+def fill(text: str, name: str, lines: Iterable[str]) -> str:
+    """``text`` with what lies between its ``<!-- name:begin … -->`` and ``<!-- name:end -->`` marks replaced.
+
+    Raises:
+        ArgumentError: A mark is missing.
+    """
+    begin, end = text.find(f"<!-- {name}:begin"), text.find(f"<!-- {name}:end -->")
+    start = text.find("-->", begin) + len("-->")
+    if begin < 0 or end < start:
+        raise ArgumentError(
+            f"no '<!-- {name}:begin -->' … '<!-- {name}:end -->' block; put the two marks where it goes"
+        )
+    return text[:start] + "\n" + "\n".join(lines) + "\n" + text[end:]
+
+
+def metrics_block(cards: Sequence[ModelCard]) -> Iterator[str]:
+    """One section a bundled model: for each part that its card has numbers on, a row a group."""
+    if not cards:
+        yield "*This checkout bundles no trained model, so there are no numbers to show.*"
+    for card in cards:
+        yield f"**`{card.name}`** ({card.kind}, {card.architecture}, {card.weights.bytes / 1e6:.1f} MB)"
+        measured = [part for part in PARTS if (card.metrics.get(part) or {}).get("groups")]
+        if not measured:
+            yield ""
+            yield "The card states no metrics."
+        for part in measured:
+            yield from _part_table(PARTS[part], card.metrics[part]["groups"])
+        yield ""
+
+
+def _part_table(title: str, groups: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    caveats = {group: numbers["caveat"] for group, numbers in groups.items() if numbers.get("caveat")}
+    yield ""
+    yield f"{title}. 95 % bootstrap intervals over sources and objects in brackets."
+    yield ""
+    yield from _table(
+        ["group", *NUMBERS.values(), "positives", "sources"],
+        (
+            [
+                f"`{group}`",
+                *(_estimate(numbers, path) for path in NUMBERS),
+                numbers["n_positives"],
+                numbers["n_sources"],
+            ]
+            for group, numbers in groups.items()
+        ),
+    )
+    if caveats:
+        yield ""
+        yield from (f"- `{group}`: {caveat}" for group, caveat in caveats.items())
+
+
+def _estimate(numbers: Mapping[str, Any], path: str) -> str:
+    first, _, rest = path.partition(".")
+    estimate = numbers[first][rest] if rest else numbers[first]
+    if estimate["value"] is None:
+        return "undefined"
+    return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
+
+
+def sources_block(records: Sequence[Record]) -> Iterator[str]:
+    """Counts of a manifest: a row a leaf, then a row a source."""
+    by_leaf: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    by_source: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        by_leaf[record.group, record.leaf].append(record)
+        by_source[record.source].append(record)
+    yield f"{len(records):,} photos of {len(by_source)} sources."
+    yield ""
+    yield from _table(
+        ["group", "leaf", "photos", "sources", "low trust", "greyscale"],
+        (
+            [
+                group,
+                f"`{leaf}`",
+                len(rows),
+                len({r.source for r in rows}),
+                sum(r.trust == "low" for r in rows),
+                sum(r.greyscale for r in rows),
+            ]
+            for (group, leaf), rows in sorted(by_leaf.items(), key=lambda item: (item[0][0], -len(item[1])))
+        ),
+    )
+    yield ""
+    yield from _table(
+        ["source", "photos", "leaves", "licence", "may be passed on"],
+        (
+            [
+                f"`{source}`",
+                len(rows),
+                _counted(r.leaf for r in rows),
+                _named(r.licence or "none stated" for r in rows),
+                "yes" if all(r.redistributable for r in rows) else "no",
+            ]
+            for source, rows in sorted(by_source.items(), key=lambda item: -len(item[1]))
+        ),
+    )
+
+
+def _counted(names: Iterable[str]) -> str:
+    return ", ".join(f"{name} {n}" for name, n in Counter(names).most_common())
+
+
+def _named(names: Iterable[str]) -> str:
+    return ", ".join(name for name, _ in Counter(names).most_common())
+
+
+def _table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    yield f"| {' | '.join(titles)} |"
+    yield f"|{'---|' * len(titles)}"
+    yield from (f"| {' | '.join(map(str, row))} |" for row in rows)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Fill one document in place; returns 0, or 2 for an unusable argument."""
+    parser = argparse.ArgumentParser(prog="python -m training.docs", description=(__doc__ or "").splitlines()[0])
+    documents = parser.add_subparsers(dest="document", required=True)
+    documents.add_parser("metrics", help="README.md, from the cards of the bundled models")
+    documents.add_parser("sources", help="datasets.md, from a manifest").add_argument("manifest", type=Path)
+    args = parser.parse_args(argv)
+    try:
+        if args.document == "metrics":
+            path, lines = ROOT / "README.md", metrics_block(list_models())
+        else:
+            path, lines = ROOT / "datasets.md", sources_block(read_manifest(args.manifest))
+        path.write_text(fill(path.read_text(encoding="utf-8"), args.document, lines), encoding="utf-8")
+    except (WildvisionError, OSError) as e:
+        print(f"error: {e}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
