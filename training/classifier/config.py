@@ -1,0 +1,116 @@
+"""The typed form of `configs/classifier-*.yaml`; unknown or missing keys are errors. No training here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from wildvision.errors import ArgumentError
+from wildvision.imaging import Preprocess
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """AdamW with a warm-up and a cosine; learning rates are for the head and, smaller, for the backbone."""
+
+    head_lr: float
+    backbone_lr: float
+    weight_decay: float
+    warmup: float
+    ema_decay: float
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What a batch is made of.
+
+    Attributes:
+        positives: Share of each product group in a batch; the rest are negatives.
+        synthetic: Share of renders within each class that has both renders and photos.
+        composed: Share of the samples that the composer pastes together.
+        tiny: Share of the samples shrunk into another (negative) photo.
+    """
+
+    positives: dict[str, float]
+    synthetic: float
+    composed: float
+    tiny: float
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Weight of the leaf cross-entropy beside the groups' binary cross-entropy, and its label smoothing."""
+
+    leaf_weight: float
+    label_smoothing: float
+
+
+@dataclass(frozen=True)
+class ClassifierConfig:
+    """One trained classifier.
+
+    Attributes:
+        frozen_stages: So many first stages (with the stem) keep their ImageNet weights.
+        cache_size: Side in pixels at which photos are cached; crops are cut from it.
+        manifests: Photo manifests; paths of their rows are relative to the manifest's folder.
+        folds: Held-out sources of each leave-one-source-out fold.
+    """
+
+    name: str
+    architecture: str
+    pretrained: str
+    input: Preprocess
+    cache_size: int
+    frozen_stages: int
+    drop_rate: float
+    batch_size: int
+    samples: int
+    seed: int
+    manifests: tuple[str, ...]
+    folds: tuple[tuple[str, ...], ...]
+    optimiser: Optimiser
+    sampling: Sampling
+    loss: Loss
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps."""
+        return self.samples // self.batch_size
+
+
+def read_config(path: Path) -> ClassifierConfig:
+    """Read and check one YAML.
+
+    Raises:
+        ArgumentError: A key is unknown, missing or of the wrong kind.
+    """
+    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        values = _checked(raw, ClassifierConfig, str(path))
+        return ClassifierConfig(
+            **values
+            | {
+                "input": Preprocess(**_checked(raw["input"], Preprocess, f"{path}: input")),
+                "optimiser": Optimiser(**_checked(raw["optimiser"], Optimiser, f"{path}: optimiser")),
+                "sampling": Sampling(**_checked(raw["sampling"], Sampling, f"{path}: sampling")),
+                "loss": Loss(**_checked(raw["loss"], Loss, f"{path}: loss")),
+                "manifests": tuple(raw["manifests"]),
+                "folds": tuple(tuple(fold) for fold in raw["folds"]),
+            }
+        )
+    except TypeError as e:
+        raise ArgumentError(f"{path}: {e}") from e
+
+
+def _checked(value: Any, kind: type, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ArgumentError(f"{where}: expected a mapping; received {value!r}")
+    known = {f.name for f in fields(kind)}
+    if unknown := sorted(set(value) - known):
+        raise ArgumentError(f"{where}: unknown keys {unknown}; known are {sorted(known)}")
+    if missing := sorted(known - set(value)):
+        raise ArgumentError(f"{where}: missing keys {missing}")
+    return dict(value)

@@ -1,0 +1,234 @@
+"""One training run: batches, optimiser, moving average, checkpoints with exact resume, scores of held-out photos.
+
+Runs on whatever device is there; on a CPU with bf16 autocast. Chooses no data and writes no cards.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+from torch.utils.data import DataLoader, Dataset
+
+from training.classifier.augment import Augment, shrink_into
+from training.classifier.config import ClassifierConfig
+from training.classifier.photos import Photos
+from training.classifier.sampling import NONE, BatchSampler
+from wildvision.imaging import Preparer, Preprocess
+from wildvision.models.network import Network
+
+log = logging.getLogger(__name__)
+CHECKPOINT_SECONDS = 180.0
+LOG_STEPS = 25
+
+Composer = Callable[[np.random.Generator], tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32], str]]
+
+
+class Batches(Dataset[tuple[Tensor, Tensor, Tensor]]):
+    """Batch ``k`` as ``(pixels (n, S, S, 3) uint8, groups (n, 4) float32, leaf (n,) int64 or -1)``; pure in ``k``."""
+
+    def __init__(
+        self, photos: Photos, sampler: BatchSampler, config: ClassifierConfig, network: Network, composer: Composer | None
+    ) -> None:
+        self.photos, self.sampler, self.config, self.composer = photos, sampler, config, composer
+        self.augment = Augment(config.input.size)
+        self.groups, self.leaves = network.rollup.groups, network.rollup.leaves
+        self.rooms = np.array([n for n in np.unique(sampler.numbers) if photos.records[n].group == NONE])
+
+    def __len__(self) -> int:
+        return self.config.steps
+
+    def __getitem__(self, k: int) -> tuple[Tensor, Tensor, Tensor]:
+        numbers = self.sampler.batch(k)
+        rng = np.random.default_rng((self.config.seed, k, 1))
+        items = [self._item(int(number), rng) for number in numbers]
+        pixels, groups, leaves = zip(*items, strict=True)
+        return torch.from_numpy(np.stack(pixels)), torch.from_numpy(np.stack(groups)), torch.tensor(leaves)
+
+    def _item(self, number: int, rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32], int]:
+        how, draw = self.config.sampling, rng.random()
+        seed = int(rng.integers(2**31))
+        if self.composer is not None and draw < how.composed:
+            image, groups, leaf = self.composer(rng)
+            return self.augment(image, seed), groups, self.leaves.index(leaf) if leaf else -1
+        record, image = self.photos.records[number], self.photos.pixels[number]
+        groups = np.array([record.group == g for g in self.groups], dtype=np.float32)
+        leaf = self.leaves.index(record.leaf)
+        if draw > 1 - how.tiny:
+            image = shrink_into(image, self.photos.pixels[int(rng.choice(self.rooms))], rng)
+            leaf = leaf if record.group != NONE else -1
+        return self.augment(np.ascontiguousarray(image), seed), groups, leaf
+
+
+class Run:
+    """Training state; :meth:`fit` goes on from the checkpoint in ``folder`` when there is one."""
+
+    def __init__(self, network: Network, config: ClassifierConfig, folder: Path, device: str = "auto") -> None:
+        self.device = torch.device("cuda" if device == "auto" and torch.cuda.is_available() else "cpu")
+        self.config, self.folder, self.step = config, folder, 0
+        network.to(self.device, memory_format=torch.channels_last)
+        self.average = copy.deepcopy(network).eval().requires_grad_(False)
+        self.network = network
+        freeze(network.backbone, config.frozen_stages)
+        if self.device.type == "cpu":
+            _full_precision_depthwise(network)
+        how = config.optimiser
+        body = [p for p in network.backbone.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.AdamW(
+            [{"params": body, "peak": how.backbone_lr}, {"params": network.head.parameters(), "peak": how.head_lr}],
+            lr=0.0,
+            weight_decay=how.weight_decay,
+        )
+
+    def fit(self, batches: Batches, *, workers: int = 1) -> Network:
+        """Train to the end and return the moving average of the weights."""
+        self._resume()
+        loader = DataLoader(
+            batches,
+            batch_size=None,
+            sampler=range(self.step, self.config.steps),
+            num_workers=workers,
+            prefetch_factor=6 if workers else None,
+        )
+        started = saved = time.monotonic()
+        first, losses = self.step, []
+        for pixels, groups, leaves in loader:
+            losses.append(self._advance(pixels, groups, leaves))
+            now = time.monotonic()
+            if self.step % LOG_STEPS == 0:
+                rate = (self.step - first) * self.config.batch_size / (now - started)
+                log.info("step %d/%d loss %.4f %.1f photos/s", self.step, self.config.steps, np.mean(losses), rate)
+                losses.clear()
+            if now - saved > CHECKPOINT_SECONDS or self.step == self.config.steps:
+                self._save()
+                saved = now
+        return self.average
+
+    def _advance(self, pixels: Tensor, groups: Tensor, leaves: Tensor) -> float:
+        how = self.config.optimiser
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["peak"] * _schedule(self.step / self.config.steps, how.warmup)
+        self.network.train()
+        _still_norms(self.network)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            logits, _ = self.network(normalise(pixels.to(self.device), self.config.input))
+        loss = self._loss(logits.float(), groups.to(self.device), leaves.to(self.device))
+        self.optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_([p for p in self.network.parameters() if p.requires_grad], 2.0)
+        self.optimiser.step()
+        self.step += 1
+        decay = min(how.ema_decay, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for mean, new in zip(self.average.parameters(), self.network.parameters(), strict=True):
+                if new.requires_grad:
+                    mean.lerp_(new, 1 - decay)
+        return float(loss.detach())
+
+    def _loss(self, logits: Tensor, groups: Tensor, leaves: Tensor) -> Tensor:
+        how = self.config.loss
+        n = len(self.network.rollup.groups)
+        group_loss = F.binary_cross_entropy_with_logits(self.network.group_logits(logits), groups)
+        leaf_loss = F.cross_entropy(logits[:, n:], leaves, ignore_index=-1, label_smoothing=how.label_smoothing)
+        return group_loss * n / 2 + how.leaf_weight * leaf_loss
+
+    def _save(self) -> None:
+        state = {
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }
+        self.folder.mkdir(parents=True, exist_ok=True)
+        part = self.folder / "checkpoint.part"
+        torch.save(state, part)
+        part.replace(self.folder / "checkpoint.pt")
+
+    def _resume(self) -> None:
+        file = self.folder / "checkpoint.pt"
+        if not file.exists():
+            return
+        state: dict[str, Any] = torch.load(file, map_location=self.device, weights_only=True)
+        self.step = state["step"]
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        log.info("resumed at step %d of %d", self.step, self.config.steps)
+
+
+def freeze(backbone: nn.Module, stages: int) -> None:
+    """Stop the gradient for the stem and the first ``stages`` stages of a timm EfficientNet."""
+    if stages == 0:
+        return
+    for part in (backbone.conv_stem, backbone.bn1, *backbone.blocks[:stages]):
+        part.requires_grad_(False)
+
+
+@torch.inference_mode()
+def score_photos(
+    network: Network, paths: Sequence[str], how: Preprocess, *, flip: bool = False
+) -> npt.NDArray[np.float32]:
+    """Logits ``(n, outputs)`` of photo files in fp32, prepared just as the library does; a bad photo is an error."""
+    prepare = Preparer(how)
+    device = next(network.parameters()).device
+    out = []
+    for batch in _chunks(paths, 64):
+        pixels = np.stack([prepare(path, hashes=False).pixels for path in batch])
+        x = normalise(torch.from_numpy(pixels).to(device), how)
+        with torch.autocast(device.type, torch.bfloat16):
+            logits = network(x)[0].float()
+            if flip:
+                logits = (logits + network(x.flip(3))[0].float()) / 2
+        out.append(logits.cpu().numpy())
+    return np.concatenate(out)
+
+
+def normalise(pixels: Tensor, how: Preprocess) -> Tensor:
+    """``(n, S, S, 3)`` uint8 to ``(n, 3, S, S)`` float32 in channels-last memory."""
+    x = pixels.permute(0, 3, 1, 2).float()
+    mean = torch.tensor(how.mean, device=x.device).view(1, 3, 1, 1) * 255
+    std = torch.tensor(how.std, device=x.device).view(1, 3, 1, 1) * 255
+    return ((x - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def _schedule(progress: float, warmup: float) -> float:
+    if progress < warmup:
+        return progress / warmup
+    return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup))) + 0.005
+
+
+def _still_norms(network: nn.Module) -> None:
+    """Keep ImageNet's running statistics: batches mix museums, shops and renders, and none should set them."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+
+
+def _full_precision_depthwise(network: Network) -> None:
+    """Run trainable depthwise convolutions outside autocast: their bf16 backward is many times slower on CPUs."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d) and module.groups > 1 and module.weight.requires_grad:
+            module.forward = _without_autocast(module.forward)  # type: ignore[method-assign]
+
+
+def _without_autocast(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    def run(x: Tensor) -> Tensor:
+        with torch.autocast("cpu", enabled=False):
+            return forward(x.float())
+
+    return run
+
+
+def _chunks(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -1,0 +1,73 @@
+"""Photos of several manifests, decoded and resized once into a memory-mapped array. No sampling, no augmentation."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from training.data.manifest import Record, read_manifest
+from wildvision.imaging import Preparer, Preprocess
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Photos:
+    """``n`` labelled photos.
+
+    Attributes:
+        records: ``n`` rows of the manifests, in their order; ``path`` is absolute.
+        pixels: ``(n, S, S, 3)`` uint8 RGB, squashed to a square.
+    """
+
+    records: tuple[Record, ...]
+    pixels: npt.NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+
+def load_photos(manifests: Sequence[Path], *, size: int, cache: Path) -> Photos:
+    """Read manifests and their photos; unreadable photos are left out with a warning.
+
+    Args:
+        manifests: CSV or Parquet manifests.
+        size: Side of the cached squares in pixels.
+        cache: Folder for the arrays; one file a manifest, made anew when the manifest changes.
+    """
+    records: list[Record] = []
+    arrays: list[npt.NDArray[np.uint8]] = []
+    for manifest in manifests:
+        rows = [replace(r, path=str(manifest.parent / r.path)) for r in read_manifest(manifest)]
+        pixels, good = _cached(manifest, rows, size, cache)
+        records += [row for row, ok in zip(rows, good, strict=True) if ok]
+        arrays.append(pixels if good.all() else pixels[good])
+    return Photos(tuple(records), arrays[0] if len(arrays) == 1 else np.concatenate(arrays))
+
+
+def _cached(
+    manifest: Path, rows: Sequence[Record], size: int, cache: Path
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+    cache.mkdir(parents=True, exist_ok=True)
+    key = hashlib.sha256(manifest.read_bytes()).hexdigest()[:12]
+    file = cache / f"photos-{manifest.parent.name}-{size}-{key}.npy"
+    known = cache / f"{file.stem}-good.npy"
+    if not known.exists():
+        prepare = Preparer(Preprocess(size=size, resize="squash"))
+        pixels = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=(len(rows), size, size, 3))
+        good = np.zeros(len(rows), dtype=bool)
+        for i, row in enumerate(rows):
+            prepared = prepare(row.path, hashes=False)
+            if prepared.pixels is None:
+                log.warning("left out %s: %s %s", row.path, prepared.status, prepared.error)
+                continue
+            pixels[i], good[i] = prepared.pixels, True
+        pixels.flush()
+        np.save(known, good)
+    return np.load(file, mmap_mode="r"), np.load(known)

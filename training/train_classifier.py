@@ -1,0 +1,91 @@
+"""Train a classifier from a YAML: one leave-one-source-out fold, all folds, or the model that ships.
+
+python -m training.train_classifier configs/classifier-fast.yaml --fold 0     # scores of fold 0's held-out sources
+python -m training.train_classifier configs/classifier-fast.yaml --final      # learns from everything
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from training.classifier.config import ClassifierConfig, read_config
+from training.classifier.engine import Batches, Run, score_photos
+from training.classifier.photos import Photos, load_photos
+from training.classifier.pretrained import pretrained_backbone
+from training.classifier.sampling import BatchSampler
+from wildvision.evaluation.scores import AMBIGUOUS, LOW_TRUST, score_table, write_scores
+from wildvision.models.network import Network
+from wildvision.models.rollup import Rollup
+from wildvision.taxonomy import load_taxonomy
+
+log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", type=Path)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--fold", type=int, action="append", help="hold out the sources of this fold; may be repeated")
+    what.add_argument("--final", action="store_true", help="train on every source")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="checkpoints and scores go here")
+    parser.add_argument("--cache", type=Path, default=Path("cache"), help="resized photos and downloaded weights")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves torch's choice")
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    config = read_config(args.config)
+    photos = load_photos([Path(m) for m in config.manifests], size=config.cache_size, cache=args.cache)
+    for fold in args.fold or [None]:
+        train(config, photos, fold, runs=args.runs, cache=args.cache)
+
+
+def train(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: Path, cache: Path) -> None:
+    """Train one network; with a fold, write its held-out photos' scores, else the weights."""
+    torch.manual_seed(config.seed)
+    folder = runs / (f"{config.name}-final" if fold is None else f"{config.name}-fold{fold}")
+    held_out = set() if fold is None else set(config.folds[fold])
+    rows = [
+        i
+        for i, r in enumerate(photos.records)
+        if r.source not in held_out and r.group != AMBIGUOUS and r.trust != LOW_TRUST and r.split != "test"
+    ]
+    network = Network(config.architecture, Rollup.of(load_taxonomy()), drop_rate=config.drop_rate)
+    network.backbone.load_state_dict(pretrained_backbone(config.pretrained, config.architecture, cache=cache))
+    sampler = BatchSampler(photos.records, rows, config.sampling, size=config.batch_size, seed=config.seed)
+    log.info("%s: %d photos, expected shares %s", folder.name, len(rows), _rounded(sampler.shares(photos.records)))
+    average = Run(network, config, folder).fit(Batches(photos, sampler, config, network, None))
+    torch.save(average.state_dict(), folder / "average.pt")
+    test = [i for i, r in enumerate(photos.records) if r.source in held_out or r.split == "test"]
+    if test:
+        records = [photos.records[i] for i in test]
+        logits = score_photos(average, [r.path for r in records], config.input)
+        rollup = average.rollup
+        table = score_table(
+            [_row(r) for r in records],
+            rollup.group_logits(logits),
+            rollup.leaf_probabilities(logits),
+            groups=rollup.groups,
+            leaves=rollup.leaves,
+            fold=np.full(len(test), -1 if fold is None else fold),
+        )
+        write_scores(table, folder / "scores.parquet")
+
+
+def _row(record: object) -> dict[str, object]:
+    names = ("path", "source", "object_id", "group", "leaf", "trust", "synthetic")
+    return {name: getattr(record, name) for name in names}
+
+
+def _rounded(shares: dict[str, float]) -> dict[str, float]:
+    return {name: round(share, 3) for name, share in sorted(shares.items())}
+
+
+if __name__ == "__main__":
+    main()
