@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
 
 REPO = "org/model"
+GATED_REPO = "org/gated"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -50,6 +51,8 @@ class Handler(BaseHTTPRequestHandler):
         self.hub.requests.append(f"{self.command} {self.path}" + (f" {wanted}" if wanted else ""))
         repo, _, rest = unquote(self.path).lstrip("/").partition("/resolve/")
         revision, _, filename = rest.partition("/")
+        if repo == GATED_REPO:
+            return self.refuse("GatedRepo", 403)
         if repo != REPO:
             return self.refuse("RepoNotFound")
         if revision not in (COMMIT, "main", "v1"):
@@ -78,8 +81,8 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(part)
         return None
 
-    def refuse(self, code: str) -> None:
-        self.send_response(404)
+    def refuse(self, code: str, status: int = 404) -> None:
+        self.send_response(status)
         self.send_header("X-Error-Code", code)
         self.send_header("X-Repo-Commit", COMMIT)
         self.send_header("Content-Length", "0")

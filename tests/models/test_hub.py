@@ -136,6 +136,7 @@ def test_a_download_that_keeps_breaking_fails_clearly_and_leaves_nothing(hub: Fa
     ("name", "message"),
     [
         ("hf://org/absent@main", "no such repository, or a private one.*hf auth login"),
+        ("hf://org/gated@main", "access to the repository must be granted"),
         ("hf://org/model@v9", "no revision 'v9'"),
     ],
 )
@@ -174,7 +175,9 @@ def test_a_hub_that_cannot_be_reached_is_named_with_the_way_out(hub: FakeHub, mo
         load_classifier(MODEL)
 
 
-@pytest.mark.parametrize("text", ["hf://", "hf://org/model", "hf://model@main", "hf://org/model@", "hf://a/b/c@main"])
+@pytest.mark.parametrize(
+    "text", ["hf://", "hf://org/model", "hf://model@main", "hf://org/model@", "hf://a/b/c@main", "hf://a/b@../../x"]
+)
 def test_a_malformed_reference_is_an_argument_error(text: str) -> None:
     with pytest.raises(ArgumentError, match="hf://org/repo@revision"):
         load_card(text)

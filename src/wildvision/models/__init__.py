@@ -8,8 +8,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from wildvision.models.card import ModelCard, Weights, draft_card, read_card, write_card
-from wildvision.models.classifier import Classifier, load_classifier
+from wildvision.models.card import ModelCard, Weights, draft_card
+from wildvision.models.card_file import read_card, write_card
+from wildvision.models.classifier import Classifier
+from wildvision.models.loading import load_classifier
 from wildvision.models.registry import Model, download, find_model, list_models, load_card, verify
 from wildvision.models.rollup import Rollup
 

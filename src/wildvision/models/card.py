@@ -1,13 +1,13 @@
-"""Model cards: what a weights file is, how to feed it and what its outputs mean. Reads and writes JSON, strictly.
+"""Model cards: what a weights file is, how to feed it and what its outputs mean.
 
-Where cards lie and how weights are checked against them is in :mod:`wildvision.models.registry`.
+Reading and writing card files lives in :mod:`wildvision.models.card_file`; where they lie, in
+:mod:`wildvision.models.registry`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from wildvision._version import __version__
-from wildvision.errors import ArgumentError, ModelError
+from wildvision.errors import ModelError
 from wildvision.imaging import Preprocess
 from wildvision.policy import NEVER, OperatingPoint
-from wildvision.policy.calibration import Calibrator, Platt, calibrator_from_json
+from wildvision.policy.calibration import Calibrator, Platt
 from wildvision.taxonomy import Taxonomy
 
 SCHEMA = "wildvision-card/1"
@@ -184,132 +184,6 @@ def draft_card(
     )
 
 
-def read_card(path: Path) -> ModelCard:
-    """Read a card file.
-
-    Raises:
-        ModelError: No such file, not JSON, a newer schema, unknown or missing keys, values out of range.
-    """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-    except OSError as error:
-        raise ModelError(f"cannot read the model card {path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise ModelError(f"{path} is no model card: {error}") from error
-    try:
-        return parse_card(value)
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from error
-
-
-def write_card(card: ModelCard, path: Path) -> None:
-    """Write a card file that :func:`read_card` accepts.
-
-    Raises:
-        ModelError: The metrics or the training summary hold something that is not JSON, such as NaN.
-    """
-    try:
-        text = json.dumps(card.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"the card of {card.name!r} is not JSON: {error}") from error
-    path.write_text(text + "\n", encoding="utf-8")
-
-
-def parse_card(value: object) -> ModelCard:
-    """A card from JSON values.
-
-    Raises:
-        ModelError: As :func:`read_card`.
-    """
-    if not isinstance(value, dict):
-        raise ModelError(f"a model card is a JSON object; received {type(value).__name__}")
-    _check_schema(value.get("schema"))
-    card = _fields(
-        value,
-        "the card",
-        schema=str,
-        name=str,
-        kind=str,
-        architecture=str,
-        input=dict,
-        classes=dict,
-        taxonomy_version=str,
-        calibration=dict,
-        operating_points=dict,
-        metrics=dict,
-        training=dict,
-        licence=str,
-        weights=dict,
-        created=str,
-        wildvision=str,
-    )
-    classes = _fields(card["classes"], "classes", groups=list, leaves=list)
-    weights = _fields(card["weights"], "weights", file=str, sha256=str, bytes=int, dtype=str)
-    size = _fields(card["input"], "input", size=int, resize=str, interpolation=str, mean=list, std=list)
-    same = ("name", "kind", "architecture", "taxonomy_version", "metrics", "training", "licence", "created")
-    try:
-        return ModelCard(
-            **{key: card[key] for key in same},
-            wildvision=card["wildvision"],
-            input=Preprocess(**size),
-            groups=_names(classes["groups"], "classes.groups"),
-            leaves=_names(classes["leaves"], "classes.leaves"),
-            calibration={group: _calibrator(group, v) for group, v in card["calibration"].items()},
-            operating_points={g: OperatingPoint.from_json(v) for g, v in card["operating_points"].items()},
-            provenance={
-                group: {key: v for key, v in point.items() if key not in ("review", "block")}
-                for group, point in card["operating_points"].items()
-            },
-            weights=Weights(**weights),
-        )
-    except (ArgumentError, TypeError, ValueError, AttributeError) as error:
-        raise ModelError(f"the card holds an unusable value: {error}") from error
-
-
-def _check_schema(schema: object) -> None:
-    family, ours = SCHEMA.split("/")
-    match = re.fullmatch(rf"{family}/(\d+)", schema) if isinstance(schema, str) else None
-    if match is None:
-        raise ModelError(f"a model card has schema {SCHEMA!r}; received {schema!r}")
-    if int(match[1]) > int(ours):
-        raise ModelError(
-            f"the card has schema {schema!r}, newer than {SCHEMA!r} which this library reads. "
-            "Upgrade with: pip install --upgrade wildvision"
-        )
-    if schema != SCHEMA:
-        raise ModelError(f"this library reads cards of schema {SCHEMA!r}; received {schema!r}")
-
-
-def _fields(value: Mapping[str, Any], where: str, **types: type) -> Mapping[str, Any]:
-    """``value`` once it has exactly the keys of ``types``, each of its type."""
-    if unknown := sorted(value.keys() - types.keys()):
-        raise ModelError(f"{where} has unknown keys {unknown}")
-    if missing := sorted(types.keys() - value.keys()):
-        raise ModelError(f"{where} lacks {missing}")
-    for key, wanted in types.items():
-        # bool is an int in Python, but not in a card.
-        if not isinstance(value[key], wanted) or isinstance(value[key], bool):
-            raise ModelError(f"{key!r} of {where} must be {wanted.__name__}; received {value[key]!r}")
-    return value
-
-
-def _names(values: list[Any], where: str) -> tuple[str, ...]:
-    if not values or len(set(map(str, values))) != len(values) or not all(isinstance(v, str) for v in values):
-        raise ModelError(f"{where} must be distinct names; received {values!r}")
-    return tuple(values)
-
-
-def _calibrator(group: str, value: Any) -> Calibrator:
-    calibrator = calibrator_from_json(value)
-    if unknown := sorted(value.keys() - calibrator.to_json().keys()):
-        raise ModelError(f"the calibration of {group!r} has unknown keys {unknown}")
-    return calibrator
-
-
 def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
     """The mapping with tuples as lists, which is how JSON gives them back."""
     return {key: list(v) if isinstance(v, tuple) else v for key, v in value.items()}
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +16,6 @@ from wildvision.contract import Decision, Lookalike, Prediction, Status
 from wildvision.errors import ArgumentError, ModelError
 from wildvision.imaging import DEFAULT_LIMITS, Limits, Prepared, Preparer, Source
 from wildvision.models.card import ModelCard
-from wildvision.models.registry import Model, find_model
 from wildvision.models.rollup import Rollup
 from wildvision.policy import decide
 from wildvision.taxonomy import load_taxonomy
@@ -35,7 +33,7 @@ class _Row:
 
 
 class Classifier:
-    """Scores photos for every product group. Made by :func:`load_classifier`.
+    """Scores photos for every product group. Made by :func:`wildvision.load_classifier`.
 
     Results do not depend on how photos are batched or ordered: at precision ``fp32`` they agree to 1e-4.
 
@@ -147,8 +145,12 @@ class Classifier:
         """
         _check_batch_size(batch_size)
         rows = [row.features for _, batch in self._batches(_many(x), batch_size, hashes=False) for row in batch]
-        missing = np.full(self.embedding_size, np.nan, np.float32)
-        return np.stack([missing if row is None else row for row in rows]) if rows else missing[None][:0]
+        size = next((len(row) for row in rows if row is not None), None) or self.embedding_size
+        features = np.full((len(rows), size), np.nan, np.float32)
+        for out, row in zip(features, rows, strict=True):
+            if row is not None:
+                out[:] = row
+        return features
 
     def prepare(self, source: Source, *, hashes: bool = True) -> Prepared:
         """Decode and preprocess one photo: CPU only, thread-safe. ``preparer`` is the same for process pools."""
@@ -247,49 +249,6 @@ class Classifier:
             "lookalike": Lookalike(lookalike, leaves[lookalike], scores[top] - leaves[lookalike]),
             "decision": decision,
         }
-
-
-def load_classifier(
-    name_or_path: str | os.PathLike[str] = "default",
-    *,
-    device: str = "auto",
-    backend: str = "torch",
-    precision: str = "auto",
-    limits: Limits = DEFAULT_LIMITS,
-    tta: str = "none",
-) -> Classifier:
-    """Load a classifier; the bundled ones need neither network nor cache.
-
-    Args:
-        name_or_path: Name of a bundled model (:func:`wildvision.models.list_models`), a folder with a card and its
-            weights, the path of a card, or ``hf://org/repo@revision``.
-        device: ``auto`` (CUDA, else MPS, else CPU) or the name of a torch device such as ``cuda:1``.
-        backend: ``torch``.
-        precision: ``auto`` (``fp16`` on CUDA, else ``fp32``), ``fp32``, ``fp16`` or ``bf16``.
-        limits: What photos may cost before they are refused.
-        tta: ``none``, or ``flip`` to average over each photo and its mirror image.
-
-    Raises:
-        ModelError: No such model, or it is refused: another sha256, a pickle, a newer card, other classes.
-        ArgumentError: An unknown backend, device, precision or ``tta``.
-    """
-    if backend not in _BACKENDS:
-        raise ArgumentError(f"backend must be one of {', '.join(_BACKENDS)}; received {backend!r}")
-    model = find_model(name_or_path)
-    return Classifier(model.card, _BACKENDS[backend](model, device, precision), limits=limits, tta=tta)
-
-
-def _torch(model: Model, device: str, precision: str) -> Backend:
-    from wildvision.backends.torch_backend import TorchBackend
-    from wildvision.models.weights import load_network
-
-    preprocess = model.card.input
-    return TorchBackend(
-        load_network(model), mean=preprocess.mean, std=preprocess.std, device=device, precision=precision
-    )
-
-
-_BACKENDS = {"torch": _torch}
 
 
 def _check_batch_size(batch_size: int) -> None:

@@ -42,7 +42,7 @@ class HubReference:
         Raises:
             ArgumentError: The text has another form; the revision may not be left out.
         """
-        match = re.fullmatch(r"hf://([\w.-]+/[\w.-]+)@([\w./-]+)", text)
+        match = re.fullmatch(r"hf://([\w.-]+/[\w.-]+)@((?!.*\.\.)[\w./-]+)", text)
         if match is None:
             raise ArgumentError(
                 f"a model on the Hub is written hf://org/repo@revision, with a commit, tag or branch; received {text!r}"

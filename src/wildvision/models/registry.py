@@ -13,7 +13,8 @@ from pathlib import Path
 
 from wildvision.errors import ModelError
 from wildvision.models import hub
-from wildvision.models.card import ModelCard, Weights, read_card
+from wildvision.models.card import ModelCard, Weights
+from wildvision.models.card_file import read_card
 
 BUNDLED = Path(__file__).parent.parent / "weights"
 CARD_NAME = "model.json"

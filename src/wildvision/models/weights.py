@@ -11,7 +11,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from wildvision.errors import ModelError
-from wildvision.models.card import ModelCard, Weights, write_card
+from wildvision.models.card import ModelCard, Weights
+from wildvision.models.card_file import write_card
 from wildvision.models.network import Network
 from wildvision.models.registry import Model
 from wildvision.models.rollup import Rollup

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import wildvision.models
+from wildvision.errors import ModelError
+from wildvision.models import ModelCard, Network, export_weights, find_model, load_card, load_classifier, load_network
+
+
+@pytest.fixture
+def network(tiny: Path) -> Network:
+    return load_network(find_model(tiny))
+
+
+@pytest.fixture
+def card(tiny: Path) -> ModelCard:
+    return load_card(tiny)
+
+
+def test_an_exported_network_loads_and_scores_as_before(
+    network: Network, card: ModelCard, tiny: Path, tmp_path: Path
+) -> None:
+    written = export_weights(network, card, tmp_path / "new" / "folder")
+    assert written == load_card(tmp_path / "new" / "folder")
+    photo = np.random.default_rng(0).integers(0, 256, (50, 40, 3), dtype=np.uint8)
+    again = load_classifier(tmp_path / "new" / "folder", device="cpu").predict(photo)
+    assert again.scores == load_classifier(tiny, device="cpu").predict(photo).scores
+
+
+def test_exporting_twice_gives_the_same_bytes(network: Network, card: ModelCard, tmp_path: Path) -> None:
+    first, second = (export_weights(network, card, tmp_path / name) for name in ("a", "b"))
+    assert first.weights.sha256 == second.weights.sha256
+
+
+def test_matrices_are_half_and_vectors_single_precision(network: Network, card: ModelCard, tmp_path: Path) -> None:
+    export_weights(network, card, tmp_path, stem="model")
+    tensors = load_file(tmp_path / "model.safetensors")
+    assert {t.dtype for t in tensors.values() if t.ndim > 1} == {torch.float16}
+    assert {t.dtype for name, t in tensors.items() if t.ndim == 1} == {torch.float32}
+
+
+def test_a_variance_too_small_for_half_precision_survives(network: Network, card: ModelCard, tmp_path: Path) -> None:
+    name = "backbone.bn1.running_var"
+    network.get_buffer(name).fill_(1e-9)
+    export_weights(network, card, tmp_path)
+    assert load_network(find_model(tmp_path)).get_buffer(name)[0].item() == pytest.approx(1e-9)
+
+
+def test_loaded_networks_compute_in_float32_and_evaluate(network: Network) -> None:
+    assert {p.dtype for p in network.parameters()} == {torch.float32}
+    assert not network.training
+
+
+@pytest.mark.parametrize("value", [float("nan"), 1e6])
+def test_weights_that_half_precision_cannot_hold_are_not_written(
+    network: Network, card: ModelCard, tmp_path: Path, value: float
+) -> None:
+    with torch.no_grad():
+        network.head.weight[0, 0] = value
+    with pytest.raises(ModelError, match=r"'head\.weight' is not finite as torch\.float16"):
+        export_weights(network, card, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_card_of_another_network_is_refused(card: ModelCard, tmp_path: Path, network: Network) -> None:
+    other = Network("test_resnet", network.rollup)
+    with pytest.raises(ModelError, match="describes a 'test_efficientnet', the network is a 'test_resnet'"):
+        export_weights(other, card, tmp_path / "out")
+
+
+def test_the_door_knows_its_names_and_no_others() -> None:
+    for name in wildvision.models.__all__:
+        assert getattr(wildvision.models, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'load_pickle'"):
+        wildvision.models.load_pickle  # noqa: B018
