@@ -65,7 +65,8 @@ def rgb_from_array(array: npt.NDArray[Any]) -> UInt8Image:
         pixels = ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
     if pixels.shape[2] == 1:
         pixels = np.repeat(pixels, 3, axis=2)
-    return np.ascontiguousarray(pixels)
+    pixels = np.ascontiguousarray(pixels)
+    return pixels.copy() if np.may_share_memory(pixels, array) else pixels  # never the caller's own memory
 
 
 def _to_uint8(array: npt.NDArray[Any]) -> UInt8Image:

@@ -98,9 +98,7 @@ def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     transform = _transform(profile, image.mode)
     if transform is None:
         return image
-    converted = transform.apply(image)
-    assert isinstance(converted, Image.Image)
-    return converted
+    return transform.apply(image)
 
 
 @lru_cache(maxsize=32)

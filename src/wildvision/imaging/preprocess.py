@@ -59,8 +59,12 @@ def preprocess(image: UInt8Image, how: Preprocess) -> UInt8Image:
         how: The model's wishes.
 
     Returns:
-        ``(size, size, 3)`` uint8, not normalised.
+        ``(size, size, 3)`` uint8, not normalised, contiguous and writable; ``image`` itself where nothing is to do.
     """
+    return np.require(_resized(image, how), requirements=["C", "W"])
+
+
+def _resized(image: UInt8Image, how: Preprocess) -> UInt8Image:
     size = how.size
     height, width = image.shape[:2]
     if how.resize == "squash":

@@ -34,6 +34,8 @@ _CHUNK = 1 << 20
 
 def read_path(path: str, limits: Limits) -> bytes:
     """The content of a regular file; anything else is refused without being opened."""
+    if not path:
+        raise InputError(Status.NOT_FOUND, "the path is empty")
     try:
         # Asked before opening, because opening a device can already do something, and again after it, because
         # the name may point elsewhere by then.
