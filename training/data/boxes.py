@@ -5,6 +5,7 @@ Proposals are for a person to accept, correct or refuse (``annotations`` keeps t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -45,25 +46,26 @@ class Proposal:
 
 
 def propose(mask: Mask, second: Mask | None = None, *, threshold: int = 128) -> Proposal:
-    """Boxes from a mask, judged by a second one.
+    """Boxes from a mask, or from the mean of two masks, which are right more often and judge each other.
 
     Args:
         mask: ``(H, W)`` uint8, 255 where the object certainly is.
         second: An independent mask of the same photo; without it agreement counts as 1.
         threshold: Level from which a pixel belongs to the object.
     """
-    flags = mask >= threshold
+    soft = mask.astype(np.float32)
+    agreement = 1.0
+    if second is not None:
+        soft = (soft + second) / 2
+        first_parts, second_parts = (separate(m >= threshold) for m in (mask, second))
+        both = bool(first_parts and second_parts)
+        agreement = iou(around(first_parts), around(second_parts)) if both else 0.0
+    flags = soft >= threshold
     parts = separate(flags)
     if not parts:
         return Proposal((), 0.0, 0.0, 0.0, 0.0, 0.0)
-    everything = _around(parts)
-    agreement = 1.0
-    if second is not None:
-        others = separate(second >= threshold)
-        agreement = iou(everything, _around(others)) if others else 0.0
-    soft = mask.astype(np.float32) / 255
     core = cv2.dilate(flags.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    sharpness = float(np.abs(2 * soft[core] - 1).mean())
+    sharpness = float(np.abs(soft[core] / 127.5 - 1).mean())
     border = np.concatenate([flags[0], flags[-1], flags[:, 0], flags[:, -1]])
     inside = 1 - float(border.mean())
     share = float(flags.mean())
@@ -96,5 +98,6 @@ def iou(a: Box, b: Box) -> float:
     return overlap / union if union > 0 else 0.0
 
 
-def _around(boxes: list[Box]) -> Box:
+def around(boxes: Sequence[Box]) -> Box:
+    """The box around at least one box."""
     return Box(min(b.x0 for b in boxes), min(b.y0 for b in boxes), max(b.x1 for b in boxes), max(b.y1 for b in boxes))

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from training.data.dedup import MAX_BITS, MAX_TONE
 from training.data.manifest import Record, read_manifest, write_manifest
 from wildvision.errors import ArgumentError, WildvisionError
 
@@ -205,8 +206,8 @@ def _parser() -> argparse.ArgumentParser:
     c.add_argument("--fast", action="store_true", help="do not look for duplicates")
 
     c = on_manifest("dedup", _dedup, "report exact and near duplicates; exit status 1 when there are any")
-    c.add_argument("--max-bits", type=int, default=8, help="differing bits of 64 up to which hashes match")
-    c.add_argument("--max-tone", type=float, default=12.0, help="mean difference of 8x8 thumbnails, of 255")
+    c.add_argument("--max-bits", type=int, default=MAX_BITS, help="differing bits of 64 up to which hashes match")
+    c.add_argument("--max-tone", type=float, default=MAX_TONE, help="mean difference of 8x8 thumbnails, of 255")
     c.add_argument("--out", type=Path, help="write the manifest without the spare copies")
 
     c = on_manifest("split", _split, "assign splits that keep sources, objects and near-duplicates together")

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from training.data.manifest import TRUST, Record
 from training.data.progress import track
 
-MAX_BITS = 8
-MAX_TONE = 12.0
+MAX_BITS = 6
+MAX_TONE = 6.0
 
 
 @dataclass(frozen=True)
