@@ -78,6 +78,18 @@ def test_broken_exif_does_not_cost_the_photo(exif):
     assert decode(encode(PHOTO, "JPEG", exif=exif)).status is Status.OK
 
 
+def test_exif_that_pillow_cannot_even_read_does_not_cost_the_photo(monkeypatch):
+    def fail(self):
+        raise SyntaxError("not a TIFF file")
+
+    monkeypatch.setattr(Image.Image, "getexif", fail)
+    assert np.array_equal(decode(encode(PHOTO, "PNG")).image, RGB)
+
+
+def test_a_profile_of_many_megabytes_is_ignored():
+    assert np.array_equal(decode(encode(PHOTO, "TIFF", icc_profile=bytes(5_000_000))).image, RGB)
+
+
 def test_an_orientation_out_of_range_is_ignored():
     assert np.array_equal(decode(with_orientation(PHOTO, 9)).image, RGB)
 

@@ -13,7 +13,7 @@ from PIL import Image
 from tests.zoo import encode, photo
 from wildvision.contract import Status
 from wildvision.errors import ArgumentError
-from wildvision.imaging import Preparer, Preprocess, decode, preprocess
+from wildvision.imaging import Preparer, Preprocess, decode, preprocess, preprocessing
 
 SIZES = [(1400, 1000), (641, 480), (300, 500), (64, 64), (40, 90), (5000, 3), (1, 1)]
 
@@ -120,6 +120,15 @@ def test_prepared_carries_the_facts_and_failures_pass_through(tmp_path):
     assert good.ok and (good.width, good.height, good.path) == (96, 64, str(path))
     assert good.sha256 and good.phash and good.pixels.shape == (32, 32, 3)
     assert not bad.ok and bad.status is Status.NOT_FOUND and bad.pixels is None and bad.error and bad.sha256 is None
+
+
+def test_a_resize_without_memory_is_too_large(monkeypatch):
+    def fail(*args):
+        raise MemoryError
+
+    monkeypatch.setattr(preprocessing, "resize", fail)
+    prepared = Preparer(Preprocess(32))(photo())
+    assert prepared.status is Status.TOO_LARGE and prepared.error and prepared.pixels is None
 
 
 def test_a_preparer_pickles_and_works_in_other_processes():

@@ -3,8 +3,8 @@
 Never imports torch. Normalisation (mean, standard deviation) is not done here but on the model's device.
 """
 
-from wildvision.imaging.decode import Source, decode
-from wildvision.imaging.preprocess import Preparer, Preprocess, preprocess
+from wildvision.imaging.decoding import Source, decode
+from wildvision.imaging.preprocessing import Preparer, Preprocess, preprocess
 from wildvision.imaging.types import DEFAULT_LIMITS, Decoded, Limits, Prepared
 
 __all__ = [

@@ -13,7 +13,7 @@ from PIL import Image
 from wildvision.contract import Status
 from wildvision.imaging.types import InputError, UInt8Image
 
-_COLOURSPACE = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
+_COLOURSPACE = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}  # every mode that Pillow opens a JPEG in
 _EOI = b"\xff\xd9"
 _NO_EOI = "Premature end of JPEG file"
 _CUT_SCAN = "premature end of data segment"
@@ -44,8 +44,6 @@ def decode_jpeg(data: bytes, header: Image.Image, scale: int) -> UInt8Image | No
     Raises:
         InputError: With status ``truncated`` when pixel data is missing, even where the file has an end marker.
     """
-    if header.mode not in _COLOURSPACE:
-        return None
     try:
         return _turbo(data, header, scale)
     except ValueError as error:

@@ -9,7 +9,7 @@ import numpy as np
 
 from wildvision.contract import Status
 from wildvision.errors import ArgumentError
-from wildvision.imaging.decode import decode
+from wildvision.imaging.decoding import decode
 from wildvision.imaging.resizing import resize
 from wildvision.imaging.types import DEFAULT_LIMITS, Limits, Prepared, UInt8Image
 
