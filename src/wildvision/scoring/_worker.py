@@ -1,0 +1,42 @@
+"""The decode worker process: reads payloads from a pipe, answers with what the loader makes of them.
+
+Started by :mod:`~wildvision.scoring.pool` as ``python -m wildvision.scoring._worker FD``, not by ``multiprocessing``,
+so that a run needs no ``if __name__ == "__main__"`` in the caller's script and works inside daemonic processes.
+"""
+
+from __future__ import annotations
+
+import pickle
+import signal
+import sys
+from multiprocessing.connection import Connection
+
+from wildvision.contract import Status
+from wildvision.scoring.loading import Loader
+
+
+def main(fd: int) -> None:
+    """Serve until the other side closes the pipe, or until a photo ran into its time limit."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which closes the pipe when it is done
+    pipe: Connection[bytes, bytes] = Connection(fd)
+    try:
+        loader: Loader = pickle.loads(pipe.recv_bytes())
+        _single_threaded()
+        pipe.send_bytes(b"ready")
+        while True:
+            answer = loader(pickle.loads(pipe.recv_bytes()))
+            pipe.send_bytes(pickle.dumps(answer, protocol=5))
+            if any(p.status is Status.TIMEOUT for p in answer):
+                return  # native code may still be busy with it; it ends with this process
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return
+
+
+def _single_threaded() -> None:
+    import cv2
+
+    cv2.setNumThreads(1)  # there is one process for each core
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,142 @@
+"""One photo to score, before anybody opened it: who it is, where its bytes lie, what comes along with it.
+
+Finding the items is :mod:`~wildvision.scoring.sources`; opening them is :mod:`~wildvision.scoring.loading`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from wildvision.contract import Status
+from wildvision.errors import ArgumentError
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The bytes of one member inside an archive on this machine, so that a worker can read them by itself.
+
+    Attributes:
+        archive: Path of the archive.
+        offset: Where the member begins (a zip member: its local header), in bytes.
+        size: Bytes that the member takes in the archive.
+        zipped: ``None`` for a tar member, else the zip compression method (0 stored, 8 deflated).
+    """
+
+    archive: str
+    offset: int
+    size: int
+    zipped: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A payload that cannot be opened, with the reason; its photo still gets its row."""
+
+    status: Status
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One photo to score.
+
+    Attributes:
+        id: Identifier, unique in its run.
+        path: What the row shows as ``path``: a path, a URL or ``archive::member``; ``None`` for in-memory photos.
+        payload: What a worker opens: a local path or URL (``str``), a :class:`Slice`, encoded ``bytes``, anything
+            else that :func:`wildvision.imaging.decode` takes, or a :class:`Failure`.
+        listing_id: The advert that the photo belongs to.
+        extra: Further columns of the source, carried into the row unchanged.
+        stamp: What changes when the photo changes (size and time of change, say), for the fingerprint of the input.
+    """
+
+    id: str
+    path: str | None
+    payload: Any
+    listing_id: str | None = None
+    extra: Mapping[str, Any] | None = None
+    stamp: str = ""
+
+
+class Fingerprint:
+    """A running digest of the items of a run, in order: the same items give the same digest, and nothing is kept."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.blake2b(digest_size=16)
+
+    def add(self, item: Item) -> None:
+        """Take in the next item."""
+        facts = [item.id, item.path, item.listing_id, item.extra, item.stamp]
+        self._hash.update(json.dumps(facts, sort_keys=True, default=str).encode())
+
+    def hexdigest(self) -> str:
+        """Digest of all the items so far, 32 hex digits."""
+        return self._hash.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Part ``index`` of ``count`` of a source: the items at ``index``, ``index + count``, ... (0-based)."""
+
+    index: int = 0
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        if self.count < 1 or not 0 <= self.index < self.count:
+            raise ArgumentError(
+                f"a shard is INDEX/COUNT with 0 <= INDEX < COUNT, such as 0/4; received {self.index}/{self.count}"
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """Read ``"i/n"``."""
+        left, _, right = text.partition("/")
+        try:
+            return cls(int(left), int(right))
+        except ValueError as e:
+            raise ArgumentError(f"a shard is INDEX/COUNT, such as 0/4; received {text!r}") from e
+
+    def of(self, items: Iterable[Item]) -> Iterator[Item]:
+        """The items of this shard."""
+        return islice(items, self.index, None, self.count)
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+
+WHOLE = Shard()
+"""All of a source."""
+
+
+def printable(name: str) -> str:
+    r"""A file name as valid Unicode: bytes that are not UTF-8 become ``\xNN``."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def checksum(data: bytes) -> str:
+    """A stamp for in-memory bytes; guards against mistakes, not against forgery."""
+    return f"{len(data)}:{zlib.crc32(data):08x}"
+
+
+def plain(value: Any) -> Any:
+    """A value of a source's column as JSON can hold it; times become ISO text, bytes become base64."""
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else None
+    if isinstance(value, bytes | bytearray | memoryview):
+        return base64.b64encode(bytes(value)).decode()
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [plain(v) for v in value]
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -1,0 +1,234 @@
+"""Text, CSV, TSV, JSONL and Parquet manifests: one row names one photo. Read lazily, row by row.
+
+A row that makes no sense still becomes an item, with the reason: N rows in, N rows out.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wildvision.contract import Status
+from wildvision.errors import ArgumentError
+from wildvision.scoring.items import Failure, Item, checksum, plain, printable
+from wildvision.scoring.remote import PUBLIC_ONLY, RemotePolicy, is_url, open_remote
+
+MANIFEST_SUFFIXES = (".txt", ".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+
+_PATHS = ("path", "image_path", "file", "filename", "file_name", "filepath", "url", "image_url", "image")
+_BYTES = ("bytes", "image_bytes", "content")
+_IDS = ("id", "image_id", "photo_id")
+_LISTINGS = ("listing_id", "listing", "ad_id", "advert_id", "item_id")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a manifest mean what; ``None`` is found by name.
+
+    Attributes:
+        path: Path (relative to the manifest) or URL of the photo.
+        bytes: Encoded photo.
+        id: Identifier of the photo; the row number without it.
+        listing: Identifier of the advert that the photo belongs to.
+    """
+
+    path: str | None = None
+    bytes: str | None = None
+    id: str | None = None
+    listing: str | None = None
+
+    def resolve(self, names: Mapping[str, Any] | list[str]) -> Columns:
+        """Fill in what was not given, from the columns that there are.
+
+        Raises:
+            ArgumentError: A named column is not there, or no column can hold the photo.
+        """
+        for wanted in (self.path, self.bytes, self.id, self.listing):
+            if wanted is not None and wanted not in names:
+                raise ArgumentError(f"the manifest has no column {wanted!r}; it has {', '.join(names)}")
+        given = self.path or self.bytes
+        found = Columns(
+            self.path or (None if given else _first(_PATHS, names)),
+            self.bytes or (None if given else _first(_BYTES, names)),
+            self.id or _first(_IDS, names),
+            self.listing or _first(_LISTINGS, names),
+        )
+        if not (found.path or found.bytes):
+            raise ArgumentError(
+                f"no column holds the photo: expected one of {', '.join(_PATHS + _BYTES)}; the manifest has "
+                f"{', '.join(names) or 'no columns'}. Name it with columns=Columns(path=...) or --path-column"
+            )
+        return found
+
+
+BY_NAME = Columns()
+"""Find every column by its name."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest file, on this machine or behind a URL.
+
+    Attributes:
+        path: Path or URL of the manifest.
+        columns: Which columns mean what.
+        policy: What may be fetched from where.
+    """
+
+    path: str
+    columns: Columns = BY_NAME
+    policy: RemotePolicy = PUBLIC_ONLY
+
+    def describe(self) -> dict[str, Any]:
+        """Kind, place and, on this machine, digest."""
+        known: dict[str, Any] = {"kind": "manifest", "path": printable(self.path)}
+        if not is_url(self.path):
+            with Path(self.path).open("rb") as f:
+                known["sha256"] = hashlib.file_digest(f, "sha256").hexdigest()
+        return known
+
+    def count(self) -> int | None:
+        """Number of rows; unknown behind a URL."""
+        if is_url(self.path):
+            return None
+        if self._suffix == ".parquet":
+            import pyarrow.parquet as pq
+
+            return int(pq.read_metadata(self.path).num_rows)
+        return sum(1 for _ in self._records())
+
+    def __iter__(self) -> Iterator[Item]:
+        base = self.path.rpartition("/")[0] if is_url(self.path) else str(Path(self.path).parent)
+        columns: Columns | None = None
+        for number, record in enumerate(self._records()):
+            if isinstance(record, str):
+                yield _bad_row(number, record, record)
+                continue
+            if columns is None or self._suffix in (".jsonl", ".ndjson"):  # JSONL rows may differ in their keys
+                try:
+                    columns = self.columns.resolve(record)
+                except ArgumentError as e:
+                    if number == 0 or columns is None:
+                        raise
+                    yield _bad_row(number, str(e), json.dumps(plain(record)))
+                    continue
+            yield item_of(record, number, columns, base=base)
+
+    @property
+    def _suffix(self) -> str:
+        return Path(self.path.partition("?")[0] if is_url(self.path) else self.path).suffix.lower()
+
+    def _open(self) -> Any:
+        return open_remote(self.path, self.policy) if is_url(self.path) else Path(self.path).open("rb")
+
+    def _records(self) -> Iterator[Mapping[str, Any] | str]:
+        """Rows as mappings; a row that cannot be read as the reason why."""
+        with self._open() as raw:
+            if self._suffix == ".parquet":
+                yield from _parquet(raw, self.columns)
+                return
+            text = io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
+            if self._suffix in (".csv", ".tsv"):
+                yield from _table(
+                    csv.DictReader(text, delimiter="\t" if self._suffix == ".tsv" else ",", restkey="_rest")
+                )
+            elif self._suffix == ".txt":
+                yield from ({"path": line} for line in (raw.strip("\r\n") for raw in text) if line.strip())
+            else:
+                yield from (_parsed(line) for line in text if line.strip())
+
+
+def item_of(record: Mapping[str, Any], number: int, columns: Columns, *, base: str | None) -> Item:
+    """The item that one row of a manifest names.
+
+    Args:
+        record: The row.
+        number: Its 0-based number, its identifier where it has none.
+        columns: Resolved columns.
+        base: Folder or URL that relative paths are relative to; ``None`` leaves them alone.
+    """
+    used = {columns.path, columns.bytes, columns.id, columns.listing}
+    id_, listing = _text(record.get(columns.id or "")), _text(record.get(columns.listing or ""))
+    extra = {printable(str(k)): _clean(plain(v)) for k, v in record.items() if k not in used} or None
+    data = record.get(columns.bytes or "")
+    path = record.get(columns.path or "")
+    if path is not None and not isinstance(path, str | os.PathLike):
+        data, path = path, None  # a column "image" may hold arrays, PIL images or bytes
+    if isinstance(data, Mapping) and "bytes" in data:  # how Hugging Face datasets store a photo
+        data, path = data["bytes"], data.get("path")
+    shown, payload, stamp = None, data, ""
+    if path:
+        shown = os.fspath(path)
+        if data is None:
+            payload = shown if base is None or is_url(shown) else _join(base, shown)
+    if data is not None:
+        stamp = read_stamp(data)
+    if payload is None:
+        payload = Failure(Status.NOT_FOUND, f"row {number} of the manifest names no photo")
+    shown = printable(shown) if shown else None
+    return Item(id_ if id_ is not None else str(number), shown, payload, listing, extra, stamp)
+
+
+def _bad_row(number: int, reason: str, stamp: str) -> Item:
+    failure = Failure(Status.UNREADABLE, f"row {number} of the manifest: {reason}")
+    return Item(str(number), None, failure, stamp=stamp)
+
+
+def read_stamp(value: Any) -> str:
+    """What changes when an in-memory photo changes."""
+    if isinstance(value, bytes | bytearray | memoryview):
+        return checksum(bytes(value))
+    if hasattr(value, "tobytes"):  # arrays and PIL images
+        return checksum(value.tobytes())
+    return ""
+
+
+def _parquet(raw: Any, columns: Columns) -> Iterator[Mapping[str, Any]]:
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(raw)
+    names = file.schema_arrow.names
+    heavy = columns.resolve(names).bytes or "image" in names
+    for batch in file.iter_batches(batch_size=32 if heavy else 1024):
+        yield from batch.to_pylist()
+
+
+def _join(base: str, path: str) -> str:
+    return f"{base}/{path}" if is_url(base) else os.path.join(base, path)  # noqa: PTH118
+
+
+def _table(reader: Iterator[dict[str | Any, Any]]) -> Iterator[Mapping[str, Any] | str]:
+    while True:
+        try:
+            yield next(reader)
+        except StopIteration:
+            return
+        except csv.Error as e:
+            yield f"not CSV ({e})"
+
+
+def _parsed(line: str) -> Mapping[str, Any] | str:
+    try:
+        record = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as e:
+        return f"not JSON ({e})"
+    return record if isinstance(record, dict) else f"expected a JSON object, received {type(record).__name__}"
+
+
+def _first(candidates: tuple[str, ...], names: Mapping[str, Any] | list[str]) -> str | None:
+    return next((c for c in candidates if c in names), None)
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None or value == "" else printable(str(value))
+
+
+def _clean(value: Any) -> Any:
+    return printable(value) if isinstance(value, str) else value

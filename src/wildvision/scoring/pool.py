@@ -1,0 +1,238 @@
+"""The decode pool: payloads in, loaded photos out by order of arrival, whatever a photo does to its worker.
+
+Each worker is a process of its own, watched by a thread. A worker that hangs is killed, one that dies is replaced, and
+either costs its photo a typed failure. Memory is bounded by ``window``, the photos between intake and release.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import Any, Literal
+
+from wildvision.contract import Status
+from wildvision.errors import ArgumentError, WildvisionError
+from wildvision.imaging import Prepared
+from wildvision.scoring.loading import Loader
+
+logger = logging.getLogger(__name__)
+
+Isolation = Literal["process", "thread"]
+Loaded = tuple[Prepared, ...]
+
+_STARTUP_SECONDS = 300.0
+_ATTEMPTS = 2  # a worker may be killed for what another process did to the memory
+
+
+class WorkerDiedError(Exception):
+    """A worker process ended while it had a photo in hand."""
+
+
+class DecodePool:
+    """Loads photos on several workers.
+
+    Args:
+        loader: What to do with a payload.
+        workers: Number of workers.
+        window: Most photos taken in and not yet released; the bound of the pool's memory.
+        isolation: ``process`` survives crashes and hangs of native decoders. ``thread`` saves about 80 MB and the
+            sending of pixels for each worker, and is for trusted photos and for systems without POSIX pipes.
+    """
+
+    def __init__(self, loader: Loader, *, workers: int, window: int, isolation: Isolation = "process") -> None:
+        if workers < 1 or window < 1:
+            raise ArgumentError(f"workers and window must be at least 1; received {workers} and {window}")
+        if isolation not in ("process", "thread"):
+            raise ArgumentError(f"isolation must be 'process' or 'thread'; received {isolation!r}")
+        self._loader = loader
+        self._isolated = isolation == "process" and os.name == "posix"
+        self._free = threading.Semaphore(window)
+        self._todo: queue.Queue[tuple[int, Any] | None] = queue.Queue(2 * workers)
+        self._done: queue.Queue[tuple[int, Loaded] | BaseException | None] = queue.Queue()
+        self._workers = workers
+        self._closing = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def run(self, payloads: Iterable[tuple[int, Any]], *, linger: float = 0.2) -> Iterator[tuple[int, Loaded] | None]:
+        """Load every payload.
+
+        Args:
+            payloads: ``(number, payload)``; iterated on a thread of the pool.
+            linger: Seconds without an arrival after which ``None`` comes, so that a consumer can use what it has.
+
+        Yields:
+            ``(number, loaded)`` by order of arrival. :meth:`release` must be called for each of them sooner or later.
+        """
+        self._start(payloads)
+        try:
+            busy = self._workers
+            while busy:
+                try:
+                    arrival = self._done.get(timeout=linger)
+                except queue.Empty:
+                    yield None
+                    continue
+                if isinstance(arrival, BaseException):
+                    raise arrival
+                if arrival is None:
+                    busy -= 1
+                else:
+                    yield arrival
+        finally:
+            self.close()
+
+    def release(self, photos: int = 1) -> None:
+        """Say that photos have left the pipeline; as many new ones are taken in."""
+        self._free.release(photos)
+
+    def close(self) -> None:
+        """Stop all workers; what they have in hand is dropped."""
+        self._closing.set()
+        for thread in self._threads:
+            thread.join(timeout=5.0)  # a source that waits for the network is not waited for
+
+    def _start(self, payloads: Iterable[tuple[int, Any]]) -> None:
+        feed = threading.Thread(target=self._feed, args=(payloads,), name="wildvision-feed", daemon=True)
+        self._threads = [feed, *(threading.Thread(target=self._work, daemon=True) for _ in range(self._workers))]
+        for thread in self._threads:
+            thread.start()
+
+    def _feed(self, payloads: Iterable[tuple[int, Any]]) -> None:
+        try:
+            for numbered in payloads:
+                while not self._free.acquire(timeout=0.1):
+                    if self._closing.is_set():
+                        return
+                if not self._offer(numbered):
+                    return
+        except BaseException as e:  # raised again where the consumer is
+            self._done.put(e)
+        finally:
+            for _ in range(self._workers):
+                self._offer(None)
+
+    def _offer(self, entry: tuple[int, Any] | None) -> bool:
+        while not self._closing.is_set():
+            try:
+                self._todo.put(entry, timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def _work(self) -> None:
+        process = _Process(self._loader, self._closing) if self._isolated else None
+        try:
+            while not self._closing.is_set():
+                try:
+                    entry = self._todo.get(timeout=0.1)
+                except queue.Empty:
+                    continue
+                if entry is None:
+                    return
+                number, payload = entry
+                loaded = self._loader(payload) if process is None else process.load(payload)
+                self._done.put((number, loaded))
+        except BaseException as e:
+            self._done.put(e)
+        finally:
+            if process is not None:
+                process.stop()
+            self._done.put(None)
+
+
+class _Process:
+    """One worker process; started when first needed and again after it died."""
+
+    def __init__(self, loader: Loader, closing: threading.Event) -> None:
+        self._loader = loader
+        self._closing = closing
+        self._child: subprocess.Popen[bytes] | None = None
+        self._pipe: Connection[bytes, bytes] | None = None
+
+    def load(self, payload: Any) -> Loaded:
+        """What the worker makes of a payload; a typed failure when it hangs or dies."""
+        try:
+            message = pickle.dumps(payload, protocol=5)
+        except Exception as e:  # a caller's object may raise anything
+            return self._loader.failed(Status.UNSUPPORTED, f"cannot be sent to a decode process: {e}")
+        limit = self._loader.longest_for(payload)
+        death = ""
+        for _ in range(_ATTEMPTS):
+            try:
+                answer = self._ask(message, limit)
+            except WorkerDiedError as e:
+                death = str(e)
+                logger.warning("a decode worker died (%s); starting another", death)
+                continue
+            if answer is None:
+                self.stop()
+                return self._loader.failed(Status.TIMEOUT, f"the decoder hung for {limit:g} s and was killed")
+            return answer
+        return self._loader.failed(Status.UNREADABLE, f"the decoder died on this photo ({death})")
+
+    def stop(self) -> None:
+        """End the process now."""
+        if self._pipe is not None:
+            self._pipe.close()
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait()
+        self._pipe = self._child = None
+
+    def _ask(self, message: bytes, limit: float) -> Loaded | None:
+        try:
+            pipe = self._pipe or self._spawn()
+            pipe.send_bytes(message)
+            if not self._wait(pipe, limit):
+                return None
+            answer: Loaded = pickle.loads(pipe.recv_bytes())
+        except (EOFError, OSError) as e:
+            code = self._child.wait() if self._child is not None else None
+            self.stop()
+            raise WorkerDiedError(f"exit code {code}") from e
+        if any(p.status is Status.TIMEOUT for p in answer):
+            self.stop()  # it ends by itself, see _worker
+        return answer
+
+    def _wait(self, pipe: Connection[bytes, bytes], seconds: float) -> bool:
+        """Whether there is an answer in time; a pool that closes does not wait."""
+        waited = 0.0
+        while waited < seconds and not self._closing.is_set():
+            step = min(1.0, seconds - waited)
+            if pipe.poll(step):
+                return True
+            waited += step
+        return False
+
+    def _spawn(self) -> Connection[bytes, bytes]:
+        ours, theirs = Pipe(duplex=True)
+        known = os.pathsep.join(p for p in sys.path if p)
+        self._child = subprocess.Popen(
+            [sys.executable, "-P", "-m", "wildvision.scoring._worker", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            env={**os.environ, "PYTHONPATH": known, "OMP_NUM_THREADS": "1"},
+            stdin=subprocess.DEVNULL,
+        )
+        theirs.close()
+        self._pipe = ours
+        ours.send_bytes(pickle.dumps(self._loader, protocol=5))
+        try:
+            ready = self._wait(ours, _STARTUP_SECONDS) and ours.recv_bytes()
+        except (EOFError, OSError):
+            ready = False
+        if not (ready or self._closing.is_set()):  # no photo's fault, so no photo's row
+            self.stop()
+            raise WildvisionError(
+                f"a decode worker did not start ({sys.executable} -m wildvision.scoring._worker; its own error is "
+                "printed above). Where processes cannot be started, use isolation='thread'"
+            )
+        return ours

@@ -1,0 +1,334 @@
+"""One run from source to parts: resume, score, write, and leave the folder so that the run can go on.
+
+How photos are scored is the engine's business (:mod:`~wildvision.scoring.local`, ``ray``, ``spark``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import signal
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wildvision.errors import ArgumentError
+from wildvision.scoring.archives import Archives
+from wildvision.scoring.items import Fingerprint, Item
+from wildvision.scoring.listings import write_listings
+from wildvision.scoring.local import run_local
+from wildvision.scoring.pipeline import Scored
+from wildvision.scoring.progress import Progress
+from wildvision.scoring.runmanifest import NAME, STATE, ResumeError, RunManifest, locked, skip_finished
+from wildvision.scoring.scorer import Scorer, row_of
+from wildvision.scoring.settings import DEFAULTS, ScoreSettings
+from wildvision.scoring.sinks import LOG, Part, PartWriter, read_parts, sweep
+from wildvision.scoring.sources import Source, open_source
+from wildvision.scoring.store import CacheKey, Originals, ScoreCache
+
+if TYPE_CHECKING:
+    from wildvision.models import Classifier
+
+
+@dataclass(frozen=True)
+class ScoreReport:
+    """What a run did.
+
+    Attributes:
+        out: The output folder.
+        complete: Whether every input has its row; ``False`` after an interruption.
+        rows: Rows in the folder.
+        resumed: How many of them an earlier run had written.
+        seconds: How long this run took.
+        statuses: Status to number of rows in the folder.
+        decisions: Decision to number of rows in the folder.
+        copies: Rows that are a copy of an earlier photo.
+        listings: Listings with a verdict in ``listings.jsonl``.
+    """
+
+    out: Path
+    complete: bool
+    rows: int
+    resumed: int
+    seconds: float
+    statuses: dict[str, int]
+    decisions: dict[str, int]
+    copies: int
+    listings: int
+
+    @property
+    def failed(self) -> int:
+        """Rows without scores."""
+        return self.rows - self.statuses.get("ok", 0)
+
+    @property
+    def rows_per_second(self) -> float:
+        """Speed of this run."""
+        return (self.rows - self.resumed) / self.seconds if self.seconds else 0.0
+
+
+def score(
+    source: Any,
+    out: str | os.PathLike[str],
+    *,
+    classifier: Classifier | str | os.PathLike[str] = "default",
+    detector: Any = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    settings: ScoreSettings = DEFAULTS,
+) -> ScoreReport:
+    """Score every photo of a source into a folder: one row for each, in the order of the source.
+
+    Photos are only read. A photo that cannot be scored gets a row that says why. The run can be stopped at any moment,
+    even by force, and taken up again with ``resume=True``; SIGINT and SIGTERM end it in good order (a second one at
+    once).
+
+    Args:
+        source: A folder, glob, manifest, archive, URL, iterable or :class:`~wildvision.scoring.sources.Source`; see
+            :func:`~wildvision.scoring.sources.open_source`.
+        out: Folder for ``part-00000.jsonl`` and so on, ``parts.jsonl``, ``manifest.json`` and ``listings.jsonl``.
+        classifier: A classifier, or what :func:`~wildvision.models.load_classifier` takes.
+        detector: A detector, or what ``load_detector`` takes; ``None`` runs none.
+        resume: Go on with the run that the folder holds, if it holds one.
+        overwrite: Remove the run that the folder holds, if it holds one.
+        settings: Everything else.
+
+    Raises:
+        ArgumentError: The source or a setting is unusable, or the folder holds a run and neither ``resume`` nor
+            ``overwrite`` is given.
+        ResumeError: The run in the folder was made with another model, configuration or input.
+        ModelError: A model cannot be loaded, or fails whatever the photo.
+    """
+    folder = Path(out)
+    inputs = _sharded(
+        open_source(source, columns=settings.columns, policy=settings.remote, exclude=(folder,)), settings
+    )
+    if resume and overwrite:
+        raise ArgumentError("resume and overwrite exclude each other: go on with the run, or remove it?")
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        if overwrite:
+            _clear(folder)
+        before = RunManifest.read(folder)
+        if before is not None and not resume:
+            raise ArgumentError(
+                f"{folder} holds a run already ({before.state}); go on with it by resume=True (--resume), remove it by "
+                "overwrite=True (--overwrite), or choose another folder"
+            )
+        if before is None and any(folder.glob("part-*")):
+            raise ArgumentError(f"{folder} holds parts without a {NAME}; choose another folder")
+        scorer = Scorer(classifier, detector, batch_size=settings.batch_size, **settings.model_options)
+        manifest = RunManifest("running", inputs.describe(), scorer.identity(), settings.recorded())
+        parts: list[Part] = []
+        if before is not None:
+            before.refuse_changes(manifest, folder)
+            parts = read_parts(folder)
+            sweep(folder, parts)
+            manifest = dataclasses.replace(before, state=before.state if before.totals else "running")
+        return _Run(folder, inputs, scorer, settings, manifest, parts).go()
+
+
+class _Run:
+    """The state of one run between its first and its last row."""
+
+    def __init__(
+        self,
+        folder: Path,
+        source: Source,
+        scorer: Scorer,
+        settings: ScoreSettings,
+        manifest: RunManifest,
+        parts: list[Part],
+    ) -> None:
+        self._folder, self._source, self._scorer, self._settings = folder, source, scorer, settings
+        self._manifest, self._parts = manifest, parts
+        self._finished = manifest.totals is not None
+        self._writer = PartWriter(folder, settings.format, scorer.groups, parts)
+        self._fingerprint = Fingerprint()
+        self._stop = threading.Event()
+
+    def go(self) -> ScoreReport:
+        settings, resumed = self._settings, self._writer.rows
+        items = iter(self._source)
+        skip_finished(items, self._parts, self._fingerprint, self._folder)
+        if self._finished:
+            if next(items, None) is not None:
+                raise ResumeError(
+                    f"the run in {self._folder} is complete with {resumed} rows, and the input has more photos now. "
+                    "Score the new ones into a new folder"
+                )
+            return self._report(resumed, 0.0, complete=True)
+        self._manifest.write(self._folder)
+        progress = Progress(
+            settings.progress,
+            resumed=resumed,
+            source=self._source,
+            callback=settings.on_progress,
+        )
+        state = self._folder / STATE
+        near = settings.dedupe == "near"
+        with (
+            progress,
+            Originals(state / "originals.sqlite", since=resumed, near=near) as originals,
+            contextlib.ExitStack() as stack,
+            _signals(self._stop),
+        ):
+            cache_path = settings.cache_path(state / "scores.sqlite")
+            key = CacheKey(str(cache_path), _model_key(self._scorer)) if cache_path else None
+            cache = stack.enter_context(contextlib.closing(ScoreCache(key))) if key else None
+            rows = self._engine(items, resumed, key, cache, originals)
+            stack.enter_context(contextlib.closing(rows))
+            try:
+                for item, done in rows:
+                    self._write(item, done, originals, progress)
+                self._finish_part(originals)
+            except BaseException:
+                self._writer.abandon()
+                raise
+        return self._report(resumed, progress.counters.seconds, complete=not self._stop.is_set())
+
+    def _engine(
+        self,
+        items: Iterator[Item],
+        start: int,
+        key: CacheKey | None,
+        cache: ScoreCache | None,
+        originals: Originals,
+    ) -> Any:
+        settings = self._settings
+        if settings.engine == "ray":
+            from wildvision.scoring.ray import run_ray
+
+            return run_ray(items, scorer=self._scorer, settings=settings, folder=self._folder / STATE, stop=self._stop)
+        if settings.engine == "spark":
+            from wildvision.scoring.spark import run_spark
+
+            return run_spark(
+                items, scorer=self._scorer, settings=settings, folder=self._folder / STATE, stop=self._stop
+            )
+        return run_local(
+            items,
+            start=start,
+            scorer=self._scorer,
+            # a photo that is not decoded has no perceptual hash, which "near" needs
+            loader=self._scorer.loader(settings.remote, None if settings.dedupe == "near" else key),
+            settings=settings,
+            cache=cache,
+            originals=originals,
+            stop=self._stop,
+        )
+
+    def _write(self, item: Item, done: Scored, originals: Originals, progress: Progress) -> None:
+        verdict, copy_of = done
+        number = self._writer.rows + self._writer.open_rows
+        if self._settings.dedupe == "exact" and verdict["status"] == "ok" and verdict["sha256"]:
+            first = originals.find_or_add(verdict["sha256"], None, number, item.id)
+            copy_of = first[0] if first else None
+        row = row_of(item, verdict, copy_of)
+        self._writer.write(row)
+        self._fingerprint.add(item)
+        progress.row(row)
+        if self._writer.open_rows >= self._settings.rows_per_part:
+            self._finish_part(originals)
+
+    def _finish_part(self, originals: Originals) -> None:
+        originals.commit()
+        if part := self._writer.finish(self._fingerprint.hexdigest()):
+            self._parts.append(part)
+
+    def _report(self, resumed: int, seconds: float, *, complete: bool) -> ScoreReport:
+        statuses: Counter[str] = Counter()
+        decisions: Counter[str] = Counter()
+        for part in self._parts:
+            statuses.update(part.statuses)
+            decisions.update(part.decisions)
+        listings = (self._manifest.totals or {}).get("listings", 0)
+        if complete and not self._finished and any(part.listings for part in self._parts):
+            listings = write_listings(self._folder, self._scorer.classifier.card.operating_points)
+        report = ScoreReport(
+            self._folder,
+            complete,
+            self._writer.rows,
+            resumed,
+            seconds,
+            dict(statuses),
+            dict(decisions),
+            sum(part.copies for part in self._parts),
+            listings,
+        )
+        totals = {k: getattr(report, k) for k in ("rows", "statuses", "decisions", "copies", "listings")}
+        if complete and not self._finished:
+            dataclasses.replace(self._manifest, state="complete", totals=totals).write(self._folder)
+            shutil.rmtree(self._folder / STATE, ignore_errors=True)
+        elif not complete:
+            dataclasses.replace(self._manifest, state="interrupted").write(self._folder)
+        return report
+
+
+@contextlib.contextmanager
+def _signals(stop: threading.Event) -> Iterator[None]:
+    """Turn the first SIGINT or SIGTERM into ``stop``; the second one is a KeyboardInterrupt."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(number: int, frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _sharded(source: Source, settings: ScoreSettings) -> Source:
+    shard = settings.shard
+    if shard.count == 1:
+        return source
+    if isinstance(source, Archives) and (own := source.shard(shard.index, shard.count)):
+        return own
+    return _Sharded(source, settings)
+
+
+@dataclass(frozen=True)
+class _Sharded:
+    source: Source
+    settings: ScoreSettings
+
+    def describe(self) -> dict[str, Any]:
+        return self.source.describe()
+
+    def count(self) -> int | None:
+        total = self.source.count()
+        shard = self.settings.shard
+        return None if total is None else len(range(shard.index, total, shard.count))
+
+    def __iter__(self) -> Iterator[Item]:
+        return self.settings.shard.of(self.source)
+
+
+def _model_key(scorer: Scorer) -> str:
+    """Scores are shared only where everything that changes them is the same."""
+    identity = json.dumps(scorer.identity(), sort_keys=True).encode()
+    return f"{scorer.classifier.model_id}#{hashlib.sha256(identity).hexdigest()[:16]}"
+
+
+def _clear(folder: Path) -> None:
+    """Remove a run, and nothing else."""
+    if (folder / NAME).exists():
+        sweep(folder, [])
+        for name in (NAME, LOG, "listings.jsonl"):
+            (folder / name).unlink(missing_ok=True)
+        for path in (folder / STATE).glob("*.sqlite*"):
+            path.unlink()

@@ -1,0 +1,153 @@
+"""The models of a run behind one door: how to load photos for them, what they say, and who they are.
+
+The door of every engine: the local runner, :class:`~wildvision.scoring.batch.BatchPredictor`, Ray and Spark.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from wildvision.backends import DeviceMemoryError
+from wildvision.contract import Prediction, Status
+from wildvision.errors import ModelError
+from wildvision.imaging import Limits, Prepared
+from wildvision.scoring.items import Item
+from wildvision.scoring.loading import Loader
+from wildvision.scoring.remote import RemotePolicy
+from wildvision.scoring.store import CacheKey
+
+if TYPE_CHECKING:
+    from wildvision.models import Classifier
+
+logger = logging.getLogger(__name__)
+
+Verdict = dict[str, Any]
+"""A row without what comes from the item: its id, path, listing, copy and extra columns."""
+
+_FACTS = ("width", "height", "sha256", "phash")
+_ITEM_FIELDS = ("id", "path", "listing_id")
+_HOPELESS = 256  # photos in a row on which the model failed
+
+
+class Scorer:
+    """Scores loaded photos.
+
+    Args:
+        classifier: A classifier, or what :func:`~wildvision.models.load_classifier` takes.
+        detector: A detector, or what ``load_detector`` takes; ``None`` runs none.
+        batch_size: Photos that go through the models together; halved for good where the device's memory is short.
+        options: Passed to the loading functions when names are given: ``device``, ``backend``, ``precision``.
+    """
+
+    def __init__(
+        self, classifier: Classifier | str | os.PathLike[str], detector: Any = None, *, batch_size: int, **options: Any
+    ) -> None:
+        self.classifier = _loaded(classifier, "load_classifier", options)
+        self.detector = None if detector is None else _loaded(detector, "load_detector", options)
+        self.batch_size = batch_size
+        self._failures = 0
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Product groups, in the order of the scores."""
+        return tuple(self.classifier.card.groups)
+
+    def identity(self) -> dict[str, Any]:
+        """Everything about the models that changes rows, as JSON."""
+        card = self.classifier.card
+        preparer = self.classifier.preparer
+        return {
+            "classifier": self.classifier.model_id,
+            "taxonomy": card.taxonomy_version,
+            "operating_points": {g: dataclasses.asdict(p) for g, p in card.operating_points.items()},
+            "precision": self.classifier.precision,
+            "tta": self.classifier.tta,
+            "limits": dataclasses.asdict(preparer.limits),
+            "scaled_decode": preparer.scaled,
+            "detector": None if self.detector is None else self.detector.model_id,
+        }
+
+    def loader(self, policy: RemotePolicy, cache: CacheKey | None = None) -> Loader:
+        """What decode workers do with a photo for these models."""
+        models = [self.classifier] if self.detector is None else [self.classifier, self.detector]
+        limits: Limits = self.classifier.preparer.limits
+        policy = dataclasses.replace(policy, max_bytes=min(policy.max_bytes, limits.max_bytes))
+        return Loader(tuple(m.preparer for m in models), limits, policy, cache)
+
+    def score(self, photos: Sequence[tuple[Prepared, ...]]) -> list[Verdict]:
+        """One verdict for each photo, in order. A photo that could not be loaded or scored gets its status.
+
+        Raises:
+            ModelError: The model failed on a long row of photos, so that the fault is not theirs.
+        """
+        verdicts: list[Verdict] = []
+        start = 0
+        while start < len(photos):
+            batch = photos[start : start + self.batch_size]
+            try:
+                predictions = self._predict(batch)
+            except DeviceMemoryError as e:
+                if len(batch) > 1:
+                    self.batch_size = max(1, len(batch) // 2)
+                    logger.warning("the device is out of memory; going on with batches of %d", self.batch_size)
+                    continue
+                predictions = [failed_prediction(batch[0][0], Status.MODEL_ERROR, str(e), self.classifier.model_id)]
+            for prediction in predictions:
+                self._watch(prediction)
+                verdicts.append(verdict_of(prediction))
+            start += len(batch)
+        return verdicts
+
+    def _predict(self, batch: Sequence[tuple[Prepared, ...]]) -> list[Prediction]:
+        predictions = list(self.classifier.infer([photo[0] for photo in batch]))
+        if self.detector is None:
+            return predictions
+        found = self.detector.infer([photo[1] for photo in batch])
+        return [
+            dataclasses.replace(p, detections=tuple(d.to_row())) if p.ok and d.status is Status.OK else p
+            for p, d in zip(predictions, found, strict=True)
+        ]
+
+    def _watch(self, prediction: Prediction) -> None:
+        failed = prediction.status is Status.MODEL_ERROR
+        self._failures = self._failures + 1 if failed else 0 if prediction.ok else self._failures
+        if self._failures >= _HOPELESS:
+            raise ModelError(
+                f"the model failed on {self._failures} photos in a row, at last with: {prediction.error}. Nothing is "
+                "lost: mend the model or the device and resume the run"
+            )
+
+
+def verdict_of(prediction: Prediction) -> Verdict:
+    """The verdict in a prediction."""
+    row = prediction.to_row(id="")
+    return {key: value for key, value in row.items() if key not in _ITEM_FIELDS}
+
+
+def failed_prediction(photo: Prepared, status: Status, error: str | None, model: str) -> Prediction:
+    """The prediction of a photo that could not be scored."""
+    return Prediction(status, error, None, photo.width, photo.height, photo.sha256, photo.phash, model=model)
+
+
+def with_facts_of(verdict: Verdict, photo: Prepared) -> Verdict:
+    """A verdict from the cache with the photo's own size and hashes, as far as the photo was decoded."""
+    return {**verdict, **{key: value for key in _FACTS if (value := getattr(photo, key)) is not None}}
+
+
+def row_of(item: Item, verdict: Verdict, copy_of: str | None) -> dict[str, Any]:
+    """One row of the row contract."""
+    head = {"schema": verdict["schema"], "id": item.id, "path": item.path, "listing_id": item.listing_id}
+    extra = dict(item.extra) if item.extra else None
+    return {**head, **verdict, "copy_of": copy_of, "extra": extra}
+
+
+def _loaded(model: Any, function: str, options: dict[str, Any]) -> Any:
+    if not isinstance(model, str | os.PathLike):
+        return model
+    import wildvision
+
+    return getattr(wildvision, function)(model, **options)

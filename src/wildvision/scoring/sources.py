@@ -1,0 +1,235 @@
+"""Turns what a user names (folder, glob, manifest, archive, URL, iterable) into a lazy, ordered stream of items.
+
+Nothing is opened or decoded here. Manifests are in :mod:`~wildvision.scoring.manifests`, archives in
+:mod:`~wildvision.scoring.archives`.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from wildvision.contract import Status
+from wildvision.errors import ArgumentError
+from wildvision.scoring.archives import ARCHIVE_SUFFIXES, Archives
+from wildvision.scoring.items import Failure, Item, printable
+from wildvision.scoring.manifests import BY_NAME, MANIFEST_SUFFIXES, Columns, Manifest, item_of, read_stamp
+from wildvision.scoring.remote import PUBLIC_ONLY, RemoteFolder, RemotePolicy, is_url
+
+
+@runtime_checkable
+class Source(Protocol):
+    """A repeatable stream of items: iterating twice over an unchanged input gives the same items in the same order."""
+
+    def describe(self) -> dict[str, Any]:
+        """What the source is, for the run manifest; a run is refused when this changed."""
+
+    def __iter__(self) -> Iterator[Item]: ...
+
+    def count(self) -> int | None:
+        """How many items there are, ``None`` when finding out would cost as much as scoring."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Every file below a folder, walked lazily in sorted order; only one directory's names at a time are in memory.
+
+    Hidden files and folders (leading dot) are left out. Everything else is an input: a file that is no photo gets its
+    typed row. Links are followed, except back into a folder that is being walked.
+
+    Attributes:
+        root: The folder.
+        exclude: Folders left out, such as the output folder of the run itself.
+        pattern: Only files whose path relative to ``root`` matches this glob.
+    """
+
+    root: Path
+    exclude: tuple[Path, ...] = ()
+    pattern: str | None = None
+
+    def describe(self) -> dict[str, Any]:
+        """Kind, place and pattern."""
+        return {"kind": "folder", "path": printable(str(self.root)), "pattern": self.pattern}
+
+    def count(self) -> int:
+        """Number of files, by another walk."""
+        return sum(1 for _ in self)
+
+    def __iter__(self) -> Iterator[Item]:
+        wanted = _matcher(self.pattern) if self.pattern else None
+        skip = frozenset(_identity(p) for p in self.exclude if p.exists())
+        for relative, entry, failure in _walk(self.root, "", skip):
+            if wanted is None or wanted(relative):
+                path = os.path.join(self.root, relative)  # noqa: PTH118  (Path would normalise what the user wrote)
+                stamp = _stamp(entry) if entry else ""
+                yield Item(printable(relative), printable(path), failure or path, stamp=stamp)
+
+
+@dataclass(frozen=True)
+class Objects:
+    """A Python iterable of photos: paths, URLs, bytes, arrays, PIL images, or mappings with the columns of a manifest.
+
+    Attributes:
+        values: The iterable. To resume a run, hand over an iterable that gives the same photos again.
+        columns: Which keys of a mapping mean what.
+        max_bytes: How much of a file object is read, plus one.
+    """
+
+    values: Iterable[Any]
+    columns: Columns = BY_NAME
+    max_bytes: int = 64 << 20
+
+    def describe(self) -> dict[str, Any]:
+        """Kind only; the items themselves are fingerprinted as they come."""
+        return {"kind": "iterable"}
+
+    def count(self) -> int | None:
+        """Length, where the iterable has one."""
+        return len(self.values) if isinstance(self.values, Sized) else None
+
+    def __iter__(self) -> Iterator[Item]:
+        for number, value in enumerate(self.values):
+            if isinstance(value, Item):
+                yield value
+            elif isinstance(value, Mapping):
+                yield item_of(value, number, self.columns.resolve(value), base=None)
+            elif isinstance(value, str | os.PathLike):
+                path = os.fspath(value)
+                yield Item(str(number), printable(path), path)
+            else:
+                if hasattr(value, "read") and hasattr(value, "tell"):  # a file object does not reach a worker process
+                    value = value.read(self.max_bytes + 1)
+                yield Item(str(number), None, value, stamp=read_stamp(value))
+
+
+def open_source(
+    source: Any,
+    *,
+    columns: Columns = BY_NAME,
+    policy: RemotePolicy = PUBLIC_ONLY,
+    exclude: tuple[Path, ...] = (),
+) -> Source:
+    """The source that a user named.
+
+    Args:
+        source: A folder, a glob, a manifest (``.txt .csv .tsv .jsonl .parquet``), an archive (``.tar .tar.gz .zip``; a
+            glob of archives; WebDataset shards), one photo, a URL of any of these, an iterable, or a :class:`Source`.
+        columns: Which columns of a manifest mean what; found by name where not given.
+        policy: What may be fetched from where.
+        exclude: Folders that a folder walk leaves out.
+
+    Raises:
+        ArgumentError: There is no such file, or nothing that can be a source.
+    """
+    if not isinstance(source, str | os.PathLike):
+        if isinstance(source, Source):
+            return source
+        if isinstance(source, Iterable) and not isinstance(source, bytes | bytearray | Mapping):
+            return Objects(source, columns, policy.max_bytes)
+        raise ArgumentError(
+            f"a source is a path, a URL, an iterable of photos or a Source; received {type(source).__name__}"
+        )
+    name = os.fspath(source)
+    lower = name.lower().partition("?")[0] if is_url(name) else name.lower()
+    if is_url(name):
+        if lower.endswith(MANIFEST_SUFFIXES):
+            return Manifest(name, columns, policy)
+        if lower.endswith(ARCHIVE_SUFFIXES):
+            return Archives((name,), policy)
+        if lower.startswith(("http://", "https://")):
+            return Objects([name])
+        return RemoteFolder(name, policy)
+    if Path(name).is_dir():
+        return Folder(Path(name), exclude)
+    if Path(name).exists():
+        if lower.endswith(MANIFEST_SUFFIXES):
+            return Manifest(name, columns, policy)
+        return Archives((name,), policy) if lower.endswith(ARCHIVE_SUFFIXES) else Objects([name])
+    if glob.has_magic(name):
+        return _from_glob(name, policy, exclude)
+    raise ArgumentError(f"there is no file or folder {name!r} to score")
+
+
+def _from_glob(pattern: str, policy: RemotePolicy, exclude: tuple[Path, ...]) -> Source:
+    parts = Path(pattern).parts
+    plain = next(i for i, part in enumerate(parts) if glob.has_magic(part))
+    root, rest = Path(*parts[:plain]), "/".join(parts[plain:])
+    if not root.is_dir():
+        raise ArgumentError(f"there is no folder {str(root)!r} for the pattern {pattern!r}")
+    folder = Folder(root, exclude, rest)
+    if pattern.lower().endswith(ARCHIVE_SUFFIXES):
+        archives = tuple(item.payload for item in folder)
+        if not archives:
+            raise ArgumentError(f"no archive matches {pattern!r}")
+        return Archives(archives, policy)
+    return folder
+
+
+def _walk(
+    root: Path, prefix: str, seen: frozenset[tuple[int, int]]
+) -> Iterator[tuple[str, os.DirEntry[str] | None, Failure | None]]:
+    """Files below ``root/prefix``, depth first: ``(relative path, entry, failure)``. ``seen`` is never entered."""
+    here = root / prefix
+    try:
+        identity = _identity(here)
+        with os.scandir(here) as listing:
+            entries = sorted((e for e in listing if not e.name.startswith(".")), key=lambda e: e.name)
+    except OSError as e:
+        yield f"{prefix}/", None, Failure(Status.UNREADABLE, f"this folder cannot be listed: {e.strerror}")
+        return
+    if identity in seen:
+        return
+    for entry in entries:
+        relative = f"{prefix}/{entry.name}" if prefix else entry.name
+        if entry.is_dir():
+            yield from _walk(root, relative, seen | {identity})
+        else:
+            yield relative, entry, _special(entry)
+
+
+def _special(entry: os.DirEntry[str]) -> Failure | None:
+    """Pipes, sockets and devices would block or never end: they are not opened."""
+    try:
+        mode = entry.stat().st_mode
+    except OSError:
+        return None  # a dangling link: decode says not_found
+    return None if stat.S_ISREG(mode) else Failure(Status.UNSUPPORTED, "not a regular file")
+
+
+def _stamp(entry: os.DirEntry[str]) -> str:
+    try:
+        facts = entry.stat()
+    except OSError:
+        return "missing"
+    return f"{facts.st_size}:{facts.st_mtime_ns}"
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    facts = path.stat()
+    return facts.st_dev, facts.st_ino
+
+
+def _matcher(pattern: str) -> Callable[[str], object]:
+    """A test for relative paths: ``*`` and ``?`` stay inside one name, ``**/`` crosses folders."""
+    out, i = "", 0
+    while i < len(pattern):
+        if pattern.startswith("**/", i):
+            out, i = out + "(?:.*/)?", i + 3
+        elif pattern.startswith("**", i):
+            out, i = out + ".*", i + 2
+        elif pattern[i] == "*":
+            out, i = out + "[^/]*", i + 1
+        elif pattern[i] == "?":
+            out, i = out + "[^/]", i + 1
+        elif pattern[i] == "[" and (end := pattern.find("]", i + 2)) > 0:
+            body = pattern[i + 1 : end].replace("\\", r"\\")
+            out, i = out + f"[{'^' + body[1:] if body[0] == '!' else body}]", end + 1
+        else:
+            out, i = out + re.escape(pattern[i]), i + 1
+    return re.compile(out, re.DOTALL).fullmatch

@@ -1,0 +1,162 @@
+"""What must outlive a process or not fit in memory: scores by content, and the first photo of each kind in a run.
+
+Both are SQLite files. Rows themselves are kept elsewhere (:mod:`~wildvision.scoring.sinks`).
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+NEAR = 3
+"""Most bits in which two perceptual hashes of near duplicates differ; see :class:`Originals`."""
+
+
+@dataclass(frozen=True)
+class CacheKey:
+    """Where a score cache lies, and which scores of it are of use.
+
+    Attributes:
+        path: The SQLite file.
+        model: Identity of the model and of every setting that changes its scores.
+    """
+
+    path: str
+    model: str
+
+
+class ScoreCache:
+    """Scores by sha256 of the encoded photo, for one model. Several runs may share the file, even at once.
+
+    Args:
+        key: Which file, which model.
+        readonly: For workers, which only ask whether a photo is known.
+    """
+
+    def __init__(self, key: CacheKey, *, readonly: bool = False) -> None:
+        self._db = _connect(Path(key.path), readonly=readonly)
+        if readonly:
+            found = self._db.execute("SELECT rowid FROM models WHERE name = ?", (key.model,)).fetchone()
+        else:
+            self._db.execute("CREATE TABLE IF NOT EXISTS models (name TEXT UNIQUE)")
+            self._db.execute(
+                "CREATE TABLE IF NOT EXISTS scores "
+                "(sha256 BLOB, model INTEGER, verdict TEXT, PRIMARY KEY (sha256, model)) WITHOUT ROWID"
+            )
+            self._db.execute("INSERT OR IGNORE INTO models VALUES (?)", (key.model,))
+            self._db.commit()
+            found = self._db.execute("SELECT rowid FROM models WHERE name = ?", (key.model,)).fetchone()
+        self._model = found[0]
+
+    def knows(self, sha256: str) -> bool:
+        """Whether there is a verdict for this photo."""
+        query = "SELECT 1 FROM scores WHERE sha256 = ? AND model = ?"
+        return self._db.execute(query, (bytes.fromhex(sha256), self._model)).fetchone() is not None
+
+    def get(self, sha256: str) -> dict[str, Any] | None:
+        """The verdict on this photo, if there is one."""
+        query = "SELECT verdict FROM scores WHERE sha256 = ? AND model = ?"
+        found = self._db.execute(query, (bytes.fromhex(sha256), self._model)).fetchone()
+        return json.loads(found[0]) if found else None
+
+    def put(self, verdicts: Mapping[str, Mapping[str, Any]]) -> None:
+        """Keep verdicts by sha256."""
+        rows = [(bytes.fromhex(k), self._model, json.dumps(v, separators=(",", ":"))) for k, v in verdicts.items()]
+        with self._db:
+            self._db.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?)", rows)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+
+class Originals:
+    """The first photo of each kind in one run: by content, and by perceptual hash within :data:`NEAR` bits.
+
+    Near duplicates are found exactly: two 64-bit hashes that differ in at most three bits agree in at least one of
+    their four 16-bit quarters, and each quarter is indexed.
+
+    Args:
+        path: The SQLite file, which belongs to the run.
+        since: Row at which the run goes on; what later rows left behind is forgotten.
+        near: Whether perceptual hashes are kept and compared too.
+    """
+
+    def __init__(self, path: Path, *, since: int, near: bool) -> None:
+        self._db = _connect(path)
+        self._near = near
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS originals (sha256 BLOB PRIMARY KEY, row INTEGER, id TEXT) WITHOUT ROWID"
+        )
+        self._db.execute("CREATE INDEX IF NOT EXISTS by_row ON originals (row)")
+        self._db.execute("CREATE TABLE IF NOT EXISTS quarters (quarter INTEGER, row INTEGER, phash BLOB, sha256 BLOB)")
+        self._db.execute("CREATE INDEX IF NOT EXISTS by_quarter ON quarters (quarter)")
+        with self._db:
+            self._db.execute("DELETE FROM originals WHERE row >= ?", (since,))
+            self._db.execute("DELETE FROM quarters WHERE row >= ?", (since,))
+
+    def __enter__(self) -> Originals:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
+        self._db.close()
+
+    def find_or_add(self, sha256: str, phash: str | None, row: int, id: str) -> tuple[str, str] | None:
+        """``(id, sha256)`` of the photo that this one copies; ``None`` makes it an original itself."""
+        key = bytes.fromhex(sha256)
+        found = self._db.execute("SELECT id, sha256 FROM originals WHERE sha256 = ?", (key,)).fetchone()
+        if found is None and self._near and phash:
+            found = self._nearest(int(phash, 16))
+        if found is not None:
+            return found[0], found[1].hex()
+        self._db.execute("INSERT INTO originals VALUES (?, ?, ?)", (key, row, id))
+        if self._near and phash:
+            bits = int(phash, 16)
+            if not _flat(bits):
+                values = [(q, row, bits.to_bytes(8, "big"), key) for q in _quarters(bits)]
+                self._db.executemany("INSERT INTO quarters VALUES (?, ?, ?, ?)", values)
+        return None
+
+    def commit(self) -> None:
+        """Make what was added survive a crash."""
+        self._db.commit()
+
+    def _nearest(self, bits: int) -> tuple[str, bytes] | None:
+        """The nearest original within :data:`NEAR` bits, the earliest of several."""
+        if _flat(bits):
+            return None
+        query = "SELECT phash, row, sha256 FROM quarters WHERE quarter IN (?, ?, ?, ?)"
+        near = [
+            (distance, row, sha256)
+            for phash, row, sha256 in self._db.execute(query, _quarters(bits))
+            if (distance := (int.from_bytes(phash, "big") ^ bits).bit_count()) <= NEAR
+        ]
+        if not near:
+            return None
+        found = self._db.execute("SELECT id, sha256 FROM originals WHERE sha256 = ?", (min(near)[2],)).fetchone()
+        return (found[0], found[1]) if found else None
+
+
+def _quarters(bits: int) -> tuple[int, ...]:
+    """The four 16-bit quarters, each tagged with its place."""
+    return tuple((i << 16) | ((bits >> (16 * i)) & 0xFFFF) for i in range(4))
+
+
+def _flat(bits: int) -> bool:
+    """Whether the hash is that of a (nearly) empty picture, which says nothing about what it shows."""
+    return not 8 <= bits.bit_count() <= 56
+
+
+def _connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
+    if readonly:
+        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=60.0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    db = sqlite3.connect(path, timeout=60.0)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = NORMAL")
+    return db
