@@ -297,7 +297,7 @@ def test_hashes_are_left_out_when_not_wanted(classifier: Classifier) -> None:
     with_hashes, without = classifier.predict(PHOTOS[0]), classifier.predict(PHOTOS[0], hashes=False)
     assert with_hashes.sha256
     assert with_hashes.phash
-    assert without.phash is None
+    assert (without.sha256, without.phash) == (None, None)
     assert with_hashes.scores == without.scores
 
 
@@ -319,6 +319,15 @@ def test_the_row_of_an_unreadable_photo_is_nan(classifier: Classifier) -> None:
 
 def test_no_photos_give_an_empty_matrix(classifier: Classifier) -> None:
     assert classifier.embed([]).shape == (0, classifier.embedding_size)
+
+
+def test_raw_outputs_are_one_row_a_photo_and_nan_where_there_is_none(classifier: Classifier, card: ModelCard) -> None:
+    prepared = [classifier.prepare(p) for p in (PHOTOS[0], b"", PHOTOS[1])]
+    logits = classifier.logits(prepared)
+    assert logits.shape == (3, 22)
+    assert np.isnan(logits).all(axis=1).tolist() == [False, True, False]
+    again = Classifier(card, StubBackend(lambda batch: logits[[0, 2]])).infer(prepared)
+    np.testing.assert_array_equal(numbers([again[0], again[2]]), numbers(classifier.predict([PHOTOS[0], PHOTOS[1]])))
 
 
 # --- loading ----------------------------------------------------------------------------------------------------------

@@ -164,6 +164,18 @@ class Classifier:
         """
         return self._predictions(prepared, self._run(prepared))
 
+    def logits(self, prepared: Sequence[Prepared]) -> npt.NDArray[np.float32]:
+        """Raw outputs of prepared photos as one batch, for measuring and calibrating; no policy is applied.
+
+        Returns:
+            ``(n, groups + leaves)``, one row a photo in input order; NaN for a photo that could not be read or run.
+        """
+        out = np.full((len(prepared), self._rollup.outputs), np.nan, np.float32)
+        for target, row in zip(out, self._run_fitting(prepared), strict=True):
+            if row.logits is not None:
+                target[:] = row.logits
+        return out
+
     def _batches(
         self, sources: Iterable[Any], batch_size: int, hashes: bool
     ) -> Iterator[tuple[list[Prepared], list[_Row]]]:

@@ -53,25 +53,17 @@ class HubReference:
         return f"{PREFIX}{self.repo}@{self.revision}"
 
 
-def fetch(
-    reference: HubReference,
-    filename: str,
-    check: Callable[[Path], T],
-    *,
-    endpoint: str | None = None,
-    cache_dir: Path | None = None,
-) -> tuple[Path, T]:
+def fetch(reference: HubReference, filename: str, check: Callable[[Path], T]) -> tuple[Path, T]:
     """One file of a repository, from the Hub's local cache where it lies there already.
 
     A file that fails its check leaves the cache and is fetched once more; if it fails again, it is refused and
-    nothing of it stays behind. With ``HF_HUB_OFFLINE`` set, nothing but the cache is used.
+    nothing of it stays behind. ``HF_ENDPOINT`` and ``HF_HUB_OFFLINE`` count as they stand now; offline, nothing but
+    the cache is used.
 
     Args:
         reference: Repository and revision.
         filename: Path inside the repository.
         check: Raises :class:`ModelError` for a bad file; its result is returned.
-        endpoint: Address of the Hub; ``HF_ENDPOINT``, as it stands now, when not given.
-        cache_dir: Cache folder; huggingface-hub's own when not given.
 
     Returns:
         The path in the cache (``…/snapshots/<commit>/<filename>``) and what ``check`` said.
@@ -80,24 +72,18 @@ def fetch(
         ModelError: Not found, not reachable, or not what it should be.
     """
     try:
-        return _fetch_once(reference, filename, check, endpoint, cache_dir)
+        return _fetch_once(reference, filename, check)
     except _RefusedError as refused:
         try:
-            return _fetch_once(reference, filename, check, endpoint, cache_dir)
+            return _fetch_once(reference, filename, check)
         except _RefusedError:
             raise
         except ModelError as error:
             raise ModelError(f"{refused}. Then, a second download failed: {error}") from error
 
 
-def _fetch_once(
-    reference: HubReference,
-    filename: str,
-    check: Callable[[Path], T],
-    endpoint: str | None,
-    cache_dir: Path | None,
-) -> tuple[Path, T]:
-    path = _download(reference, filename, endpoint, cache_dir)
+def _fetch_once(reference: HubReference, filename: str, check: Callable[[Path], T]) -> tuple[Path, T]:
+    path = _download(reference, filename)
     try:
         return path, check(path)
     except ModelError as error:
@@ -105,11 +91,11 @@ def _fetch_once(
         raise _RefusedError(f"{filename} of {reference} was refused and removed from the cache: {error}") from error
 
 
-def _download(reference: HubReference, filename: str, endpoint: str | None, cache_dir: Path | None) -> Path:
+def _download(reference: HubReference, filename: str) -> Path:
     from huggingface_hub import hf_hub_download
 
     # huggingface-hub reads these two when it is imported; whoever sets them later means them too.
-    endpoint = (endpoint or os.environ.get("HF_ENDPOINT") or "").rstrip("/") or None
+    endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
     offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in _TRUE
     try:
         path = hf_hub_download(
@@ -117,7 +103,6 @@ def _download(reference: HubReference, filename: str, endpoint: str | None, cach
             filename,
             revision=reference.revision,
             endpoint=endpoint,
-            cache_dir=cache_dir,
             local_files_only=offline,
             library_name="wildvision",
         )
