@@ -53,10 +53,10 @@ def propose(mask: Mask, second: Mask | None = None, *, threshold: int = 128) -> 
         second: An independent mask of the same photo; without it agreement counts as 1.
         threshold: Level from which a pixel belongs to the object.
     """
-    soft = mask.astype(np.float32)
+    soft: npt.NDArray[np.float32] = mask.astype(np.float32)
     agreement = 1.0
     if second is not None:
-        soft = (soft + second) / 2
+        soft = (soft + second.astype(np.float32)) / np.float32(2)
         first_parts, second_parts = (separate(m >= threshold) for m in (mask, second))
         both = bool(first_parts and second_parts)
         agreement = iou(around(first_parts), around(second_parts)) if both else 0.0

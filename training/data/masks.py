@@ -167,7 +167,8 @@ def make_masks(root: Path, photos: Sequence[str], folder: Path, model: WheelMode
 
 def read_mask(folder: Path, model: WheelModel, photo: str) -> Mask | None:
     """The kept mask of a photo, ``None`` when there is none."""
-    mask = cv2.imread(str(mask_path(folder, model, photo)), cv2.IMREAD_GRAYSCALE)
+    path = mask_path(folder, model, photo)
+    mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) if path.exists() else None
     return None if mask is None else mask.astype(np.uint8, copy=False)
 
 
