@@ -3,7 +3,7 @@ import pytest
 
 from tests.evaluation.tables import make_table
 from wildvision.errors import ArgumentError
-from wildvision.evaluation.scores import read_manifest, read_scores, score_table, write_scores
+from wildvision.evaluation.scores import concatenate, read_manifest, read_scores, score_table, write_scores
 
 ROW = {"path": "a.jpg", "group": "ivory", "leaf": "ivory_raw", "source": "s", "object_id": "1"}
 
@@ -62,3 +62,18 @@ def test_a_manifest_needs_its_columns(tmp_path):
         read_manifest(manifest)
     manifest.write_text("path,group,leaf,source,object_id\na.jpg,ivory,ivory_raw,s,1\n")
     assert read_manifest(manifest)[0]["object_id"] == "1"
+
+
+def test_photos_without_an_object_id_are_objects_of_their_own():
+    rows = [{**ROW, "object_id": "", "path": p} for p in ("a.jpg", "b.jpg")]
+    table = score_table(rows, [[0.0]] * 2, [[1.0]] * 2, groups=["ivory"], leaves=["ivory_raw"])
+    assert table.object_id[0] != table.object_id[1]
+
+
+def test_folds_are_put_together_but_no_photo_twice():
+    table = make_table(30)
+    whole = concatenate([table.where(np.arange(30) < 10), table.where(np.arange(30) >= 10)])
+    assert (whole.path == table.path).all()
+    assert (whole.raw == table.raw).all()
+    with pytest.raises(ArgumentError, match="two of"):
+        concatenate([table, table])

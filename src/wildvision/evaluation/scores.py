@@ -102,7 +102,8 @@ def score_table(
 
     Args:
         rows: With the columns of the manifest: ``path, group, leaf, source, object_id``; ``trust`` (``high`` when
-            left out) and ``synthetic`` (0 or 1; 0 when left out) are optional, others are ignored.
+            left out) and ``synthetic`` (0 or 1; 0 when left out) are optional, others are ignored. A photo without
+            an ``object_id`` is an object of its own.
         raw: ``(n, groups)`` raw group logits.
         leaf_probabilities: ``(n, leaves)``.
         groups: Names of the columns of ``raw``.
@@ -113,6 +114,7 @@ def score_table(
         ArgumentError: A row lacks a column, or shapes or groups do not fit.
     """
     text = {name: np.array([_text(row, name) for row in rows], dtype=str) for name in TEXT_COLUMNS}
+    text["object_id"] = np.where(text["object_id"] == "", text["path"], text["object_id"])
     return ScoreTable(
         **text,
         synthetic=np.array([truth(row.get("synthetic")) for row in rows], dtype=bool),
@@ -122,6 +124,24 @@ def score_table(
         groups=tuple(groups),
         leaves=tuple(leaves),
     )
+
+
+def concatenate(tables: Sequence[ScoreTable]) -> ScoreTable:
+    """The rows of several tables, such as those of the folds of one training.
+
+    Raises:
+        ArgumentError: No table, other classes, or a photo that was scored twice.
+    """
+    if not tables:
+        raise ArgumentError("no score table to measure")
+    if len({(t.groups, t.leaves) for t in tables}) > 1:
+        raise ArgumentError("score tables of models with other classes cannot be put together")
+    names = [f.name for f in fields(ScoreTable) if f.name not in ("groups", "leaves")]
+    columns: dict[str, Any] = {name: np.concatenate([getattr(t, name) for t in tables]) for name in names}
+    joined = replace(tables[0], **columns)
+    if len(set(joined.path.tolist())) != len(joined):
+        raise ArgumentError("some photos are in two of the score tables; folds must not overlap")
+    return joined
 
 
 def write_scores(table: ScoreTable, path: str | Path) -> None:

@@ -1,0 +1,197 @@
+"""An evaluation as one self-contained HTML page. Holds layout only; every number comes from :mod:`.measure`."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from wildvision.evaluation.bootstrap import Estimate
+from wildvision.evaluation.measure import Evaluation, GroupNumbers, Part, Share
+from wildvision.evaluation.plots import confusion_plot, group_plot
+
+_TITLES = {
+    "real": ("Photographs", "Photos taken with a camera."),
+    "synthetic": ("Synthetic", "Renders made by this project. Never mixed with photographs, not comparable with them."),
+}
+_COSTLY = 0.15
+_STYLE = """
+body{font:15px/1.5 system-ui,sans-serif;color:#1b2a33;max-width:74rem;margin:2rem auto;padding:0 1.2rem}
+h1{font-size:1.6rem}h2{margin-top:2.6rem;border-bottom:2px solid #1b2a33}h3{margin-top:2rem}
+table{border-collapse:collapse;margin:.6rem 0;font-variant-numeric:tabular-nums}caption{text-align:left;font-weight:600}
+th,td{padding:.2rem .7rem;border-bottom:1px solid #dde3e7;text-align:right;white-space:nowrap}
+th:first-child,td:first-child{text-align:left}th{font-weight:600;color:#52646f}
+small{color:#52646f}.bad{background:#fbdcd4}.note{background:#fff4d6;padding:.5rem .8rem;border-left:4px solid #e0a800}
+.synthetic{background:#f4f0fa;padding:.1rem 1.2rem 1.2rem;border-radius:8px}
+.wide{overflow-x:auto}.sheet{display:flex;flex-wrap:wrap;gap:.7rem}.sheet figure{margin:0;width:144px;font-size:12px}
+.sheet img{width:144px;height:144px;object-fit:contain;background:#eef1f3}figcaption{overflow-wrap:anywhere}
+svg{max-width:100%;height:auto}
+"""
+
+
+class _Html(str):
+    """Text that is HTML already."""
+
+
+def render(evaluation: Evaluation, *, photos: Path | None = None) -> str:
+    """The page.
+
+    Args:
+        evaluation: What to show.
+        photos: Folder that the paths of the photos are relative to; thumbnails of the worst errors are embedded
+            when given, so do not publish such a page. Without it they are named only.
+    """
+    body = [
+        "<h1>Evaluation</h1>",
+        f"<p><b>Model:</b> <code>{escape(evaluation.model)}</code><br><b>Policy:</b> {escape(evaluation.policy)}<br>",
+        f"<b>Intervals:</b> 95 %, {evaluation.resamples} bootstrap resamples over sources, then objects "
+        f"(seed {evaluation.seed}); shares of single photos: Wilson.</p>",
+    ]
+    if evaluation.unscored:
+        counts = ", ".join(f"{status} {n}" for status, n in sorted(evaluation.unscored.items()))
+        body.append(f'<p class="note">Photos that could not be scored and are in no number: {escape(counts)}.</p>')
+    for name, part in evaluation.parts:
+        body.append(f'<section class="{name}">{_part(name, part, photos)}</section>')
+    if evaluation.robustness:
+        body.append("<h2>Robustness</h2>" + _robustness(evaluation.robustness))
+    if evaluation.explanations:
+        body.append("<h2>Explanations</h2>" + _explanations(evaluation.explanations))
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>wildvision evaluation</title>'
+        f"<style>{_STYLE}</style></head><body>{''.join(body)}</body></html>\n"
+    )
+
+
+def _part(name: str, part: Part, photos: Path | None) -> str:
+    title, remark = _TITLES[name]
+    left_out = f"{part.left_out['ambiguous']} ambiguous and {part.left_out['low_trust']} of low trust left out"
+    out = [f"<h2>{title}</h2><p>{remark} {part.n} photos of {part.n_sources} sources; {left_out}.</p>"]
+    if part.absent:
+        out.append(f'<p class="note">No positives, so nothing was measured: {", ".join(part.absent)}.</p>')
+    out.append(_headline(part.groups))
+    out.append(_ppv(part.groups))
+    for group, numbers in part.groups.items():
+        out.append(f"<h3>{escape(group)}</h3>")
+        if numbers.caveat:
+            out.append(f'<p class="note">{escape(numbers.caveat)}</p>')
+        out.append(group_plot(numbers))
+        out.append(_shares("Recall by source", "source", numbers.per_source, "recall at 1 % FPR"))
+        out.append(_shares("False positives by leaf", "leaf", numbers.per_leaf, "at the 1 % FPR threshold"))
+        out.append(_errors("Worst misses", numbers.worst["missed"], photos))
+        out.append(_errors("Worst false alarms", numbers.worst["false"], photos))
+    out.append("<h3>Confusion of leaves, look-alikes among them</h3>" + confusion_plot(part.confusion))
+    return "".join(out)
+
+
+def _headline(groups: Mapping[str, GroupNumbers]) -> str:
+    heads = ["group", "photos", "objects", "sources", "negatives", "AUROC", "AP", "recall at 1 % FPR"]
+    heads += ["recall at 0.1 % FPR", "ECE", "recall, review", "recall, block", "FPR, review", "FPR, block"]
+    rows = [
+        [
+            *(group, n.n_positives, n.n_objects, n.n_sources, n.n_negatives, n.auroc, n.average_precision),
+            *(*n.recall_at_fpr.values(), n.ece, *n.recall.values(), *n.false_positive_rate.values()),
+        ]
+        for group, n in groups.items()
+    ]
+    return _table("All groups", heads, rows)
+
+
+def _ppv(groups: Mapping[str, GroupNumbers]) -> str:
+    rows = [
+        [f"{group}, {threshold}", *by_base.values()]
+        for group, n in groups.items()
+        for threshold, by_base in n.ppv.items()
+    ]
+    heads = next(iter(next(iter(groups.values())).ppv.values())) if groups else {}
+    remark = "Share of flags that are right, by base rate; f false flags of n count as (f + 1) / (n + 1)"
+    return _table(remark, ["threshold", *heads], rows)
+
+
+def _shares(caption: str, head: str, rows: Mapping[str, Mapping[str, Any]], at_1pct: str) -> str:
+    ordered = sorted(rows.items(), key=lambda item: -item[1]["n"])
+    cells = [[name, r["n"], r["fpr_0.01"], r["review"], r["block"]] for name, r in ordered]
+    return _table(caption, [head, "photos", at_1pct, "review", "block"], cells)
+
+
+def _robustness(rows: Sequence[Mapping[str, Any]]) -> str:
+    cells: list[list[Any]] = []
+    for r in rows:
+        cost = r["recall_clean"] - r["recall"]
+        mark = ' class="bad"' if r["strength"] == 2 and cost > _COSTLY else ""
+        shown = _Html(f"<span{mark}>{100 * cost:+.1f}</span>")
+        cells.append([r["corruption"], r["strength"], r["group"], r["part"], r["n_positives"], r["n_negatives"]])
+        cells[-1] += [
+            f"{100 * r['recall']:.1f}",
+            shown,
+            f"{100 * r['recall_fixed']:.1f}",
+            f"{100 * r['fpr_fixed']:.2f}",
+        ]
+    heads = [
+        "corruption",
+        "strength",
+        "group",
+        "part",
+        "positives",
+        "negatives",
+        "recall at 1 % FPR, %",
+        "lost, points",
+    ]
+    heads += ["recall at the clean threshold, %", "FPR at the clean threshold, %"]
+    return _table("Marked: the middle strength costs more than 15 points", heads, cells)
+
+
+def _explanations(groups: Mapping[str, Any]) -> str:
+    rows = [[g, e["n"], f"{e['energy']:.3f}", f"{e['chance']:.3f}", f"{e['ratio']:.2f}"] for g, e in groups.items()]
+    heads = ["group", "photos with boxes", "energy in the box", "area of the box (chance)", "ratio"]
+    return _table("Share of the explanation's energy inside the annotated boxes", heads, rows)
+
+
+def _errors(caption: str, errors: Iterable[Mapping[str, Any]], photos: Path | None) -> str:
+    if photos is None:
+        rows = [[e["path"], e["source"], e["leaf"], e["likeliest"], f"{e['probability']:.3f}"] for e in errors]
+        return _table(caption, ["photo", "source", "labelled", "likeliest leaf", "probability"], rows)
+    figures = (
+        f"<figure>{_thumbnail(photos / e['path'])}<figcaption>{e['probability']:.3f} {escape(e['leaf'])}"
+        f"<br><small>{escape(e['path'])}</small></figcaption></figure>"
+        for e in errors
+    )
+    return f'<p><b>{caption}</b></p><div class="sheet">{"".join(figures)}</div>'
+
+
+def _thumbnail(path: Path) -> str:
+    import cv2
+
+    from wildvision.imaging import decode
+
+    image = decode(path, target=144).image
+    if image is None:
+        return "<small>cannot be read</small>"
+    ratio = 144 / max(image.shape[:2])
+    size = max(1, round(image.shape[1] * ratio)), max(1, round(image.shape[0] * ratio))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    data = cv2.imencode(".jpg", small[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
+    return f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(data).decode()}">'
+
+
+def _table(caption: str, heads: Iterable[object], rows: Iterable[Sequence[object]]) -> str:
+    head = "".join(f"<th>{escape(str(h))}</th>" for h in heads)
+    body = "".join(f"<tr>{''.join(f'<td>{_cell(c)}</td>' for c in row)}</tr>" for row in rows)
+    return (
+        f'<div class="wide"><table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, _Html):
+        return value
+    if isinstance(value, Estimate):
+        if value.value is None:
+            return "–"
+        return f"{value.value:.3f} <small>{value.low:.3f}–{value.high:.3f}</small>"
+    if isinstance(value, Share):
+        interval = f"{100 * value.low:.1f}–{100 * value.high:.1f}"
+        return f"{100 * value.value:.1f} % <small>{value.hits}/{value.n}, {interval}</small>"
+    return escape(str(value))

@@ -1,0 +1,83 @@
+"""A model card with calibration and operating points fitted anew on a score table. Measures nothing, writes no file."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wildvision.errors import ArgumentError
+from wildvision.evaluation.scores import ScoreTable
+from wildvision.models import ModelCard
+from wildvision.policy.fitting import METHODS, Calibration, choose
+from wildvision.policy.operating_points import DEFAULT_BLOCK, DEFAULT_REVIEW, choose_operating_point
+from wildvision.policy.targets import Target
+
+ENOUGH_REAL = 10
+
+
+def recalibrate(
+    card: ModelCard,
+    table: ScoreTable,
+    *,
+    review: Target = DEFAULT_REVIEW,
+    block: Target = DEFAULT_BLOCK,
+    methods: Sequence[str] = METHODS,
+    prevalence: float | None = None,
+) -> tuple[ModelCard, dict[str, Any]]:
+    """Fit calibration and thresholds on photos that the model was not trained on.
+
+    A group is fitted on photographs where there are at least 10 of it, else on photographs and renders together; the
+    provenance of its thresholds says which. A group without positives keeps what the card has.
+
+    Args:
+        card: The model's card; left as it is.
+        table: Labelled scores of the model, or of its out-of-fold twins.
+        review: Target of the review thresholds.
+        block: Target of the block thresholds.
+        methods: Calibrators to choose from, by likelihood on held-out sources.
+        prevalence: Share of positives that the probabilities should assume; that of the table when left out.
+
+    Returns:
+        The new card, and group to how its calibration was chosen.
+
+    Raises:
+        ArgumentError: Other groups than the card's, or no group has positives and negatives.
+    """
+    if table.groups != card.groups:
+        raise ArgumentError(f"the scores are of groups {list(table.groups)}, the model's are {list(card.groups)}")
+    calibration, points, provenance = dict(card.calibration), dict(card.operating_points), dict(card.provenance)
+    chosen: dict[str, Any] = {}
+    for k, group in enumerate(table.groups):
+        rows, basis = _rows(table, group)
+        y = table.labels(group)[rows]
+        if not 0 < y.sum() < len(y):
+            continue
+        logits, sources = table.raw[rows, k], table.source[rows].tolist()
+        fitted = choose(logits, y, sources, methods=methods, prevalence=prevalence)
+        objects = [f"{s}\0{o}" for s, o in zip(sources, table.object_id[rows], strict=True)]
+        point = choose_operating_point(
+            fitted.calibrator.apply(logits), y, objects=objects, sources=sources, review=review, block=block
+        )
+        facts = {key: value for key, value in point.to_json().items() if key not in ("review", "block")}
+        calibration[group], points[group] = fitted.calibrator, point.point
+        provenance[group] = {**facts, "basis": basis}
+        chosen[group] = {**_evidence(fitted), "basis": basis}
+    if not chosen:
+        raise ArgumentError("no group has both positives and negatives among the photos; nothing can be calibrated")
+    new = dataclasses.replace(card, calibration=calibration, operating_points=points, provenance=provenance)
+    return new, chosen
+
+
+def _rows(table: ScoreTable, group: str) -> tuple[npt.NDArray[np.bool_], str]:
+    real = table.judged & ~table.synthetic
+    if (table.labels(group) & real).sum() >= ENOUGH_REAL or not table.synthetic.any():
+        return real, "photographs"
+    return table.judged, "photographs and renders"
+
+
+def _evidence(fitted: Calibration) -> Mapping[str, Any]:
+    return {key: value for key, value in fitted.to_json().items() if key not in ("a", "b", "t", "x", "y")}

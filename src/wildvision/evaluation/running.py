@@ -1,0 +1,62 @@
+"""Running a classifier over a photo manifest to get a score table. Measures nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wildvision.evaluation.scores import ScoreTable, score_table
+from wildvision.models import Classifier, Rollup
+from wildvision.taxonomy import load_taxonomy
+
+
+def score_manifest(
+    classifier: Classifier,
+    rows: Sequence[Mapping[str, Any]],
+    root: Path,
+    *,
+    batch_size: int = 32,
+    workers: int = 2,
+    progress: Callable[[int], None] = lambda done: None,
+) -> tuple[ScoreTable, dict[str, int]]:
+    """Score labelled photos.
+
+    Args:
+        classifier: The model.
+        rows: Rows of a manifest.
+        root: Folder that their paths are relative to.
+        batch_size: Photos that go through the network together.
+        workers: Threads that decode.
+        progress: Called with the number of photos done after each batch.
+
+    Returns:
+        The table of the photos that were scored, in the order of ``rows``, and status to number of the others.
+    """
+    rollup = Rollup.of(load_taxonomy())
+    logits, scored, failed, done = [], [], Counter[str](), 0
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        for batch in (rows[i : i + batch_size] for i in range(0, len(rows), batch_size)):
+            prepared = list(pool.map(lambda row: classifier.prepare(root / row["path"], hashes=False), batch))
+            outputs = classifier.logits(prepared)
+            for row, photo, output in zip(batch, prepared, outputs, strict=True):
+                if np.isnan(output).any():
+                    failed["model_error" if photo.ok else photo.status.value] += 1
+                else:
+                    scored.append(row)
+                    logits.append(output)
+            done += len(batch)
+            progress(done)
+    outputs = np.stack(logits) if logits else np.empty((0, rollup.outputs), np.float32)
+    table = score_table(
+        scored,
+        rollup.group_logits(outputs),
+        rollup.leaf_probabilities(outputs),
+        groups=rollup.groups,
+        leaves=rollup.leaves,
+    )
+    return table, dict(failed)
