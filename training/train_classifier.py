@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections import Counter
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from training.classifier.config import ClassifierConfig, read_config
-from training.classifier.engine import Batches, Run, score_photos
+from training.classifier.engine import Batches, Composer, Run, score_photos
 from training.classifier.photos import Photos, load_photos
 from training.classifier.pretrained import pretrained_backbone
 from training.classifier.sampling import BatchSampler
+from training.composer import BackgroundBank, CutoutBank, Recipe, compose
 from wildvision.evaluation.scores import AMBIGUOUS, LOW_TRUST, score_table, write_scores
 from wildvision.models.network import Network
 from wildvision.models.rollup import Rollup
 from wildvision.taxonomy import load_taxonomy
 
 log = logging.getLogger(__name__)
+FEWEST_CUTOUTS = 12
 
 
 def main() -> None:
@@ -51,18 +56,24 @@ def train(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: P
     torch.manual_seed(config.seed)
     folder = runs / (f"{config.name}-final" if fold is None else f"{config.name}-fold{fold}")
     held_out = set() if fold is None else set(config.folds[fold])
+    unseen = held_out | set(config.not_trained_on)
     rows = [
         i
         for i, r in enumerate(photos.records)
-        if r.source not in held_out and r.group != AMBIGUOUS and r.trust != LOW_TRUST and r.split != "test"
+        if r.source not in unseen and r.group != AMBIGUOUS and r.trust != LOW_TRUST and r.split != "test"
     ]
     network = Network(config.architecture, Rollup.of(load_taxonomy()), drop_rate=config.drop_rate)
     network.backbone.load_state_dict(pretrained_backbone(config.pretrained, config.architecture, cache=cache))
     sampler = BatchSampler(photos.records, rows, config.sampling, size=config.batch_size, seed=config.seed)
     log.info("%s: %d photos, expected shares %s", folder.name, len(rows), _rounded(sampler.shares(photos.records)))
-    average = Run(network, config, folder).fit(Batches(photos, sampler, config, network, None))
+    batches = Batches(photos, sampler, config, network, composer(config, unseen))
+    average = Run(network, config, folder).fit(batches)
     torch.save(average.state_dict(), folder / "average.pt")
-    test = [i for i, r in enumerate(photos.records) if r.source in held_out or r.split == "test"]
+    test = [
+        i
+        for i, r in enumerate(photos.records)
+        if r.source in held_out or (r.split == "test" and fold is not None and i % len(config.folds) == fold)
+    ]
     if test:
         records = [photos.records[i] for i in test]
         logits = score_photos(average, [r.path for r in records], config.input)
@@ -76,6 +87,24 @@ def train(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: P
             fold=np.full(len(test), -1 if fold is None else fold),
         )
         write_scores(table, folder / "scores.parquet")
+
+
+def composer(config: ClassifierConfig, unseen: Collection[str]) -> Composer | None:
+    """The copy-paste composer without the sources in ``unseen``; leaves with few cut-outs would repeat and are left out."""
+    if config.sampling.composed == 0:
+        return None
+    bank = Path(config.composer_bank)
+    cutouts = CutoutBank.load(bank).without_sources(unseen)
+    counts = Counter(c.leaf for c in cutouts.cutouts)
+    common = CutoutBank(c for c in cutouts.cutouts if counts[c.leaf] >= FEWEST_CUTOUTS)
+    backgrounds = BackgroundBank.load(bank).without_sources(unseen)
+    recipe = Recipe(size=config.cache_size)
+
+    def draw(rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], Sequence[str]]:
+        image, _, labels = compose(rng, common, backgrounds, recipe)
+        return image, labels
+
+    return draw
 
 
 def _row(record: object) -> dict[str, object]:

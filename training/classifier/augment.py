@@ -26,7 +26,7 @@ class Augment:
         self.size = size
         self.pipeline: Any = A.Compose(
             [
-                A.RandomResizedCrop((size, size), scale=(0.3, 1.0), ratio=(0.6, 1.6), interpolation=cv2.INTER_AREA),
+                A.RandomResizedCrop((size, size), scale=(0.4, 1.0), ratio=(0.6, 1.6), interpolation=cv2.INTER_AREA),
                 A.HorizontalFlip(p=0.5),
                 A.VerticalFlip(p=0.08),
                 A.Affine(rotate=(-25, 25), shear=(-8, 8), border_mode=cv2.BORDER_REFLECT_101, p=0.35),

@@ -56,6 +56,8 @@ class ClassifierConfig:
         frozen_stages: So many first stages (with the stem) keep their ImageNet weights.
         cache_size: Side in pixels at which photos are cached; crops are cut from it.
         manifests: Photo manifests; paths of their rows are relative to the manifest's folder.
+        composer_bank: Folder of cut-outs and backgrounds as ``python -m training.composer bank`` writes it.
+        not_trained_on: Sources that are measured but teach nothing (the product is a tiny part of the photo).
         folds: Held-out sources of each leave-one-source-out fold.
     """
 
@@ -70,6 +72,8 @@ class ClassifierConfig:
     samples: int
     seed: int
     manifests: tuple[str, ...]
+    composer_bank: str
+    not_trained_on: tuple[str, ...]
     folds: tuple[tuple[str, ...], ...]
     optimiser: Optimiser
     sampling: Sampling
@@ -98,6 +102,7 @@ def read_config(path: Path) -> ClassifierConfig:
                 "sampling": Sampling(**_checked(raw["sampling"], Sampling, f"{path}: sampling")),
                 "loss": Loss(**_checked(raw["loss"], Loss, f"{path}: loss")),
                 "manifests": tuple(raw["manifests"]),
+                "not_trained_on": tuple(raw["not_trained_on"]),
                 "folds": tuple(tuple(fold) for fold in raw["folds"]),
             }
         )

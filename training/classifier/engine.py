@@ -31,7 +31,8 @@ log = logging.getLogger(__name__)
 CHECKPOINT_SECONDS = 180.0
 LOG_STEPS = 25
 
-Composer = Callable[[np.random.Generator], tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32], str]]
+Composer = Callable[[np.random.Generator], tuple[npt.NDArray[np.uint8], Sequence[str]]]
+"""Draws a picture ``(S, S, 3)`` uint8 and names the leaves it shows."""
 
 
 class Batches(Dataset[tuple[Tensor, Tensor, Tensor]]):
@@ -43,6 +44,7 @@ class Batches(Dataset[tuple[Tensor, Tensor, Tensor]]):
         self.photos, self.sampler, self.config, self.composer = photos, sampler, config, composer
         self.augment = Augment(config.input.size)
         self.groups, self.leaves = network.rollup.groups, network.rollup.leaves
+        self.members = network.rollup.members.astype(np.float32)
         self.rooms = np.array([n for n in np.unique(sampler.numbers) if photos.records[n].group == NONE])
 
     def __len__(self) -> int:
@@ -59,8 +61,9 @@ class Batches(Dataset[tuple[Tensor, Tensor, Tensor]]):
         how, draw = self.config.sampling, rng.random()
         seed = int(rng.integers(2**31))
         if self.composer is not None and draw < how.composed:
-            image, groups, leaf = self.composer(rng)
-            return self.augment(image, seed), groups, self.leaves.index(leaf) if leaf else -1
+            image, shown = self.composer(rng)
+            leaf = self.leaves.index(shown[0]) if len(set(shown)) == 1 else -1
+            return self.augment(image, seed), self.members[:, [self.leaves.index(name) for name in shown]].max(1, initial=0.0), leaf
         record, image = self.photos.records[number], self.photos.pixels[number]
         groups = np.array([record.group == g for g in self.groups], dtype=np.float32)
         leaf = self.leaves.index(record.leaf)
