@@ -20,7 +20,8 @@ _TOE = [
 ]
 _BOOT = [
     (14.5, 9.3, 13.0, 1.7, 4.2), (12.0, 12.0, 8.0, 2.6, 3.6), (10.9, 14.4, 1.3, 2.8, 3.4), (10.3, 16.5, 0.1, 6.8, 3.6),
-    (10.3, 19.0, 0.3, 12.0, 4.0), (10.6, 22.0, 0.5, 18.0, 4.5), (11.6, 28.0, -0.6, 26.5, 5.4), (12.2, 35.0, -1.3, 35.0, 6.0),
+    (10.3, 19.0, 0.3, 12.0, 4.0), (10.6, 22.0, 0.5, 18.0, 4.5), (11.6, 28.0, -0.6,
+    26.5, 5.4), (12.2, 35.0, -1.3, 35.0, 6.0),
 ]  # fmt: skip
 _SHOE = [
     (16.0, 7.8, 13.0, 1.6, 4.3), (14.8, 8.6, 8.0, 2.4, 3.6), (14.0, 9.0, 1.4, 2.6, 3.3), (13.4, 9.2, 0.3, 5.2, 3.3),
@@ -81,7 +82,8 @@ def _sole(last: _Last, thick: float, welt: float, heel: float, dress: Dress, sol
     x = np.linspace(0.0, 28.5, 60)
     z = np.interp(x, bottom[order, 2], bottom[order, 3]) + _raise(x, last.lift)
     w = np.interp(x, [0.0, 0.5, 1.5, 3.5, 8, 13, 18.5, 23, 26.5, 28.2, 28.5],
-                  [0.4, 1.8, 2.8, 3.4, 3.0, 3.6, 4.9, 3.9, max(2.5, last.keys[1, 4]), last.keys[0, 4] + 0.4, 0.3]) + welt  # fmt: skip
+                  [0.4, 1.8, 2.8, 3.4, 3.0, 3.6, 4.9, 3.9, max(2.5, last.keys[1, 4]),
+                   last.keys[0, 4] + 0.4, 0.3]) + welt  # fmt: skip
     s = np.linspace(-1, 1, 13)
     centre = 0.5 * np.sin((x - 8) / 20 * math.pi) * np.clip((x - 12) / 4, 0, 1)
     grid = np.stack(
@@ -137,7 +139,7 @@ def _one(rng: random.Random, dress: Dress, kind: str, style: dict[str, float]) -
     look = random.Random(style["seed"])  # both shoes of a pair take the same choices
     keys = {"boot": _TOE + _BOOT, "ankle": _TOE + _BOOT[:6], "pump": _TOE + _PUMP}.get(kind, _TOE + _SHOE)
     if kind == "boot":
-        keys = keys[:-1] + [tuple(k * (style["tall"] if i in (1, 3) else 1) for i, k in enumerate(keys[-1]))]
+        keys = [*keys[:-1], tuple(k * (style["tall"] if i in (1, 3) else 1) for i, k in enumerate(keys[-1]))]
     last = _upper(look, keys, style["lift"], style["square"])
     upper = surface(last.points, wrap=True)
     whole = kind != "boot" or look.random() < 0.2
@@ -159,7 +161,8 @@ def _one(rng: random.Random, dress: Dress, kind: str, style: dict[str, float]) -
     parts = [shapes.modify(upper, "SOLIDIFY", thickness=0.28, offset=-1.0, material_offset=2)]
     white = kind == "sneaker"
     sole_material = dress.params["white"] if white else dress.params["sole"]
-    parts += _sole(last, 2.4 if white else 0.55, 0.5 if white else 0.3 if kind != "pump" else 0.05, style["lift"] + (0.0 if white else 2.0),
+    welt = {"sneaker": 0.5, "pump": 0.05}.get(kind, 0.3)
+    parts += _sole(last, 2.4 if white else 0.55, welt, style["lift"] + (0.0 if white else 2.0),
                    dress, sole_material, kind == "pump")  # fmt: skip
     rows = len(last.points) - 1
     if kind == "boot" and not whole:
@@ -171,7 +174,8 @@ def _one(rng: random.Random, dress: Dress, kind: str, style: dict[str, float]) -
     if kind in ("boot", "ankle"):
         for side in (0.25, 0.75):
             base = last.points[rows, int(side * columns)]
-            pull = [(base[0] + 1.2 * math.cos(a), base[1] * 1.02, base[2] - 1.6 * style["scallop"] * (kind == "boot") + 2.6 * math.sin(a))
+            height = base[2] - 1.6 * style["scallop"] * (kind == "boot")
+            pull = [(base[0] + 1.2 * math.cos(a), base[1] * 1.02, height + 2.6 * math.sin(a))
                     for a in np.linspace(-0.3, math.pi + 0.3, 14)]  # fmt: skip
             parts.append(shapes.paint(tube(pull, 0.32), dress.trim))
     if kind in ("sneaker", "derby"):
@@ -195,8 +199,10 @@ def footwear(rng: random.Random, dress: Dress) -> list[list[Object]]:
     dress.params["form"] = kind
     dress.params["foot"] = dress.skin(26.0, 34.0 if kind == "boot" else 30.0)
     style = {
-        "seed": rng.getrandbits(30), "tall": rng.uniform(0.9, 1.15), "square": rng.choice([0.0, 0.2, rng.uniform(0.3, 1.0)]),
-        "lift": {"boot": rng.uniform(1.0, 3.0), "ankle": rng.uniform(0.5, 3.0), "pump": rng.uniform(3.5, 8.0)}.get(kind, 0.2),
+        "seed": rng.getrandbits(30), "tall": rng.uniform(0.9, 1.15),
+        "square": rng.choice([0.0, 0.2, rng.uniform(0.3, 1.0)]),
+        "lift": {"boot": rng.uniform(1.0, 3.0), "ankle": rng.uniform(0.5, 3.0),
+        "pump": rng.uniform(3.5, 8.0)}.get(kind, 0.2),
         "cut": rng.uniform(0.44, 0.55), "scallop": rng.uniform(0.5, 4.0),
     }  # fmt: skip
     count = rng.choice([1, 2, 2])

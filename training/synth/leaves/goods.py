@@ -1,4 +1,6 @@
-"""Bags, wallets, belts, straps and cases, modelled in centimetres and dressed in any hide: the texture decides, not the shape."""
+"""Bags, wallets, belts, straps and cases, modelled in centimetres and dressed in any hide: the texture decides,
+not the shape.
+"""
 
 from __future__ import annotations
 

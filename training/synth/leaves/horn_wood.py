@@ -33,7 +33,9 @@ def _cattle(rng: random.Random, ridges: float) -> Horn:
 
 
 def _whole_horns(rng: random.Random, context: BuildContext) -> Built:
-    """One or more horns, hollow to half their length; raw with ridges or polished, some with a metal rim (drinking horns)."""
+    """One or more horns, hollow to half their length; raw with ridges or polished, some with a metal rim (drinking
+    horns).
+    """
     polished = rng.random() < 0.5
     ridges = 0.0 if polished else rng.choice((0.2, 0.6, 1.0))
     material = keratin.cattle_raw(rng, context.holdout, ridges)
@@ -45,7 +47,8 @@ def _whole_horns(rng: random.Random, context: BuildContext) -> Built:
         body = _cattle(rng, ridges)
         one = [shapes.paint(skin_of(body), material)]
         hollow = 40
-        inner = Horn(body.centres[:hollow, None] + (body.rings[:hollow] - body.centres[:hollow, None]) * np.linspace(0.88, 0.05, hollow)[:, None, None],
+        middle, shrink = body.centres[:hollow, None], np.linspace(0.88, 0.05, hollow)[:, None, None]
+        inner = Horn(middle + (body.rings[:hollow] - middle) * shrink,
                      body.centres[:hollow], body.along[:hollow])  # fmt: skip
         lip = Horn(np.stack([inner.rings[0], body.rings[0]]), body.centres[:2], body.along[:2])
         inside = skin_of(Horn(inner.rings[:, ::-1], inner.centres, inner.along))
@@ -57,7 +60,7 @@ def _whole_horns(rng: random.Random, context: BuildContext) -> Built:
         heading, pose = rng.uniform(0, 6.28), (math.pi / 2 if not stand else 0.0)
         for obj in one:
             shapes.turn(shapes.turn(obj, x=pose), z=heading)
-        low, high = shapes.bounds(one)
+        low = shapes.bounds(one)[0]
         x, y = k * 0.35 + rng.gauss(0, 0.1), rng.gauss(0, 0.2)
         for obj in one:
             shapes.move(obj, x, y, -float(low[2]))

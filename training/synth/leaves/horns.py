@@ -1,4 +1,6 @@
-"""Horn-shaped bodies: solid or hollow, oval in section, along a curved path, with UVs and the attributes horn materials read."""
+"""Horn-shaped bodies: solid or hollow, oval in section, along a curved path, with UVs and the attributes horn
+materials read.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ class Horn:
 def horn(
     path: Array, radius: Array, *, oval: float = 1.0, bumps: Callable[[Array, Array], Array] | None = None
 ) -> Horn:
-    """Rings around a path (n, 3) that stays near the x, z plane; ``oval`` is width over depth of the section; ``bumps``(angle,
+    """Rings around a path (n, 3) that stays near the x, z plane; ``oval`` is width over depth of the section;
+    ``bumps``(angle,
     along) scales the radius.
     """
     n = len(path)
@@ -53,7 +56,9 @@ def skin_of(body: Horn, start: int = 0, stop: int | None = None) -> Object:
 
 
 def cap(body: Horn, row: int, *, depth: Callable[[Array, Array], Array] | None = None, flip: bool = False) -> Object:
-    """A face across the body at a row; ``flip`` for one that looks towards the tip. depth(share of the radius, angle) pushes it into the body; attribute ``core``."""
+    """A face across the body at a row; ``flip`` for one that looks towards the tip. depth(share of the radius,
+    angle) pushes it into the body; attribute ``core``.
+    """
     rim, centre = body.rings[row], body.centres[row]
     other = body.centres[min(row + 1, len(body.centres) - 1)] if row == 0 else body.centres[row - 1]
     inwards = (other - centre) / np.linalg.norm(other - centre)

@@ -1,4 +1,6 @@
-"""What python skin is confused with: other reptiles, ostrich, ray and fish; plain, embossed and printed leather and cloth."""
+"""What python skin is confused with: other reptiles, ostrich, ray and fish; plain, embossed and printed leather
+and cloth.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Surfaces that leather goods are sewn from: lofts, pads, strips and stitches, with UVs in centimetres. No materials, no goods.
+"""Surfaces that leather goods are sewn from: lofts, pads, strips and stitches, with UVs in centimetres. No
+materials, no goods.
 
 Everything here is modelled in centimetres, so that one scale of a hide has one size on a boot and on a watch strap.
 """
@@ -34,7 +35,8 @@ class Dress:
 
 
 def surface(points: Array, *, wrap: bool = False, uv: Array | None = None, name: str = "surface") -> Object:
-    """A grid of points (rows, columns, 3). UVs in the points' unit: u runs along a row from its middle, v over the rows;
+    """A grid of points (rows, columns, 3). UVs in the points' unit: u runs along a row from its middle, v over the
+    rows;
     wrap closes each row. uv: (rows, columns (+1 with wrap), 2) overrides.
     """
     rows, cols = points.shape[:2]
@@ -63,7 +65,9 @@ def thicken(obj: Object, thickness: float, lining: Any = None) -> Object:
 
 
 def rounded_rect(width: float, height: float, radius: float, top: float = 1.0, n: int = 20) -> Array:
-    """(4 n, 2) outline of a rectangle with round corners, counter-clockwise; ``top`` scales the width at the upper edge."""
+    """(4 n, 2) outline of a rectangle with round corners, counter-clockwise; ``top`` scales the width at the upper
+    edge.
+    """
     out = []
     for cx, cy, start in ((1, -1, -90), (1, 1, 0), (-1, 1, 90), (-1, -1, 180)):
         for a in np.radians(np.linspace(start, start + 90, n // 2)):
@@ -81,7 +85,9 @@ def rounded_rect(width: float, height: float, radius: float, top: float = 1.0, n
 
 
 def pad(outline: Array, height: float, *, sharp: float = 8.0, base: float = 0.0, name: str = "pad") -> Object:
-    """A cushion over an outline lying in x, y: ``base`` at the rim, ``height`` in the middle; open below. UV = (x, y)."""
+    """A cushion over an outline lying in x, y: ``base`` at the rim, ``height`` in the middle; open below. UV = (x,
+    y).
+    """
     centre = outline.mean(0)
     rings = np.concatenate([[0.02], np.linspace(0.15, 0.8, 6), np.linspace(0.86, 1.0, 8)])
     flat = centre + (outline - centre)[None] * rings[:, None, None]
@@ -98,14 +104,18 @@ def wall(outline: Array, low: float, high: float, name: str = "wall") -> Object:
 
 
 def cushion(outline: Array, depth: float, puff: float, sharp: float = 8.0) -> tuple[Object, Object, Object]:
-    """A closed body about z = 0: front pad, back pad and the wall between them, ``depth`` apart and puffed by ``puff``."""
+    """A closed body about z = 0: front pad, back pad and the wall between them, ``depth`` apart and puffed by
+    ``puff``.
+    """
     front = shapes.move(pad(outline, puff, sharp=sharp), z=depth / 2)
     back = shapes.turn(pad(outline * [-1, 1], puff, sharp=sharp), y=math.pi)
     return front, shapes.move(back, z=-depth / 2), wall(outline, -depth / 2, depth / 2)
 
 
 def strip(path: Array, across: Array, width: float, thickness: float = 0.3, n: int = 5) -> Object:
-    """A band along a path (n, 3): ``across`` (n, 3) are unit vectors over its width. The spine of its hide runs along v."""
+    """A band along a path (n, 3): ``across`` (n, 3) are unit vectors over its width. The spine of its hide runs
+    along v.
+    """
     steps = np.linspace(-0.5, 0.5, n)[None, :, None] * width
     return shapes.modify(surface(path[:, None] + across[:, None] * steps), "SOLIDIFY", thickness=thickness, offset=0.0)
 

@@ -1,4 +1,6 @@
-"""Whole skins and pieces of skin: laid out, rolled, bundled, stacked, cut to swatches, and what is draped. In centimetres."""
+"""Whole skins and pieces of skin: laid out, rolled, bundled, stacked, cut to swatches, and what is draped. In
+centimetres.
+"""
 
 from __future__ import annotations
 

@@ -9,26 +9,26 @@ from training.synth.leaves.wardrobe import GOODS, PELTS, HideMaker, make
 from training.synth.materials.hides import Hide, snake
 
 
-def _maker(rng: random.Random, context: BuildContext, views: tuple[str, ...]) -> HideMaker:
+def _maker(rng: random.Random, context: BuildContext, views: tuple[str, ...], raw: bool) -> HideMaker:
     seed = rng.getrandbits(32)
     view = rng.choice(views)
 
     def hide(stream: random.Random, shape: tuple[int, int], px: float) -> Hide:
         # Several panels of one object come from like skins; a pile holds skins of one tannery but not one colour.
         same = random.Random(seed) if stream.random() < 0.6 else stream
-        return snake(same, shape, px, view=view, holdout=context.holdout)
+        return snake(same, shape, px, view=view, holdout=context.holdout, raw=raw)
 
     return hide
 
 
 def python_skin_raw(rng: random.Random, context: BuildContext) -> Built:
     """Skins laid out, rolled, stacked, or cut to swatches."""
-    return make(rng, context, _maker(rng, context, ("back", "back", "belly")), PELTS)
+    return make(rng, context, _maker(rng, context, ("back", "back", "belly"), raw=True), PELTS)
 
 
 def python_skin_goods(rng: random.Random, context: BuildContext) -> Built:
     """Bags, wallets, belts, straps, boots, shoes, garments, cases, fiddles."""
-    return make(rng, context, _maker(rng, context, ("back", "belly", "belly", "flank")), GOODS)
+    return make(rng, context, _maker(rng, context, ("back", "belly", "belly", "flank"), raw=False), GOODS)
 
 
 BUILDERS: dict[str, Builder] = {"python_skin_raw": python_skin_raw, "python_skin_goods": python_skin_goods}

@@ -120,7 +120,9 @@ def rhino_horn_raw(rng: random.Random, context: BuildContext) -> Built:
 
 
 def libation_cup(rng: random.Random, context: BuildContext, material: object) -> Built:
-    """A carved cup cut from the flared base of a horn: wide lip with a spout, narrow foot, relief and a branch as handle."""
+    """A carved cup cut from the flared base of a horn: wide lip with a spout, narrow foot, relief and a branch as
+    handle.
+    """
     high, lip, foot = rng.uniform(0.55, 1.0), rng.uniform(0.4, 0.6), rng.uniform(0.14, 0.26)
     flare = rng.uniform(1.3, 2.6)
     n = 40

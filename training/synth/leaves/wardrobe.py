@@ -1,4 +1,6 @@
-"""Dresses a form in a hide: the one place where leather goods meet a skin, used alike for pythons and for their look-alikes."""
+"""Dresses a form in a hide: the one place where leather goods meet a skin, used alike for pythons and for their
+look-alikes.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,7 @@ def _dress(rng: random.Random, context: BuildContext, maker: HideMaker, scale_cm
         u, v = (along, across) if turned else (across, along)
         return materials.skin(hide, units=scale_cm * hide.px / px, offset=(-u / 2, -v / 2), turned=turned)
 
-    trim_hide = plain(rng, (256, 256), 20.0, holdout=context.holdout)
+    trim_hide = plain(rng, (256, 256), 20.0, holdout=context.holdout, sober=rng.random() < 0.75)
     colour = rng.choice([(0.02, 0.018, 0.016), (0.12, 0.05, 0.025), (0.7, 0.66, 0.58), (0.3, 0.16, 0.07)])
     return Dress(
         skin=skin,
@@ -80,9 +82,11 @@ def _dress(rng: random.Random, context: BuildContext, maker: HideMaker, scale_cm
 def make(rng: random.Random, context: BuildContext, maker: HideMaker, forms: dict[str, tuple[int, Form]]) -> Built:
     """One piece (or pair, or pile) of a weighted random form in the maker's hide."""
     name = rng.choices(list(forms), weights=[weight for weight, _ in forms.values()])[0]
-    scale_cm = rng.uniform(0.55, 1.05) * (
-        0.8 if name in ("watch_strap", "wallet", "phone_case", "case", "belt") else 1.0
-    )
+    scale_cm = rng.uniform(0.7, 1.35)
+    if name in ("watch_strap", "wallet", "phone_case", "case", "belt"):
+        scale_cm *= 0.65
+    elif name in PELTS:  # seen from further away
+        scale_cm *= 1.2
     dress = _dress(rng, context, maker, scale_cm)
     instances = forms[name][1](rng, dress)
     objects = [obj for group in instances for obj in group]

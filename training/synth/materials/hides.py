@@ -19,15 +19,24 @@ from training.synth.materials.scales import Array, Lattice, noise, smoothstep, s
 T = TypeVar("T")
 
 DYES = (
-    "1a1a1c", "151416", "3a241a", "5a3420", "8a5428", "a8743a", "5a1620", "8e1f24", "b3262c", "1d2c52", "23489a", "4a4d52",
-    "8a8c8e", "c9c4ba", "d7a9ae", "c46a86", "234034", "4f5a30", "2f7a6a", "c89a3c", "5b3a72", "e4dfd3", "6f4e37", "2b2b30",
+    "1a1a1c", "151416", "3a241a", "5a3420", "8a5428", "a8743a", "5a1620",
+    "8e1f24", "b3262c", "1d2c52", "23489a", "4a4d52",
+    "8a8c8e", "c9c4ba", "d7a9ae", "c46a86", "234034", "4f5a30", "2f7a6a",
+    "c89a3c", "5b3a72", "e4dfd3", "6f4e37", "2b2b30",
     "74282f", "326d8c", "9c3f1f", "a39a86",
 )  # fmt: skip
+
+_FINISHES = {
+    "goods": ("natural",) * 9 + ("bleached",) * 3 + ("dyed",) * 6 + ("solid",) * 7 + ("metallic",),
+    "raw": ("natural",) * 14 + ("bleached",) * 3 + ("dyed",) * 3 + ("solid",) * 3,
+    "other": ("natural",) * 2 + ("dyed", "solid"),
+}
 
 
 @dataclass(frozen=True)
 class Hide:
-    """Maps of one skin. colour: (h, w, 3) sRGB in [0, 1]; height: (h, w) in units; rough: (h, w) in [0, 1]; px: pixels a
+    """Maps of one skin. colour: (h, w, 3) sRGB in [0, 1]; height: (h, w) in units; rough: (h, w) in [0, 1]; px:
+    pixels a
     unit; metallic and coat: constants for the shader; params: what it is, for the replay file.
     """
 
@@ -97,8 +106,11 @@ def snake(
     view: str,
     holdout: bool,
     python: bool = True,
+    raw: bool = False,
 ) -> Hide:
-    """A snake's skin. view: 'back' (pattern in the middle), 'belly' (scutes in the middle) or 'flank' (neither)."""
+    """A snake's skin. view: 'back' (pattern in the middle), 'belly' (scutes in the middle) or 'flank' (neither).
+    raw: mostly
+    undyed, as whole skins are traded."""
     grid = np.random.default_rng(rng.getrandbits(32))
     species_of = patterns.PYTHON if python else patterns.OTHER_SNAKES
     species = pick(rng, list(species_of), False) if not holdout else rng.choice(list(species_of))
@@ -109,17 +121,17 @@ def snake(
     lattice = snake_lattice(
         grid, shape, px,
         centre=centre + rng.uniform(-1, 1), half_width=half_width, belly_in_centre=view == "belly",
-        narrow=rng.uniform(0.4, 0.48) if python else rng.uniform(0.24, 0.32), wide=rng.uniform(0.62, 0.85) if python else 0.4,
+        narrow=rng.uniform(0.4, 0.48) if python else rng.uniform(0.24, 0.32),
+        wide=rng.uniform(0.62, 0.85) if python else 0.4,
         scute=rng.choice([5, 6, 7]) if python else 8, roundness=rng.uniform(2.6, 5.5), wobble=rng.uniform(0.3, 0.9),
         fan=rng.uniform(0.0, 1.5),
     )  # fmt: skip
     table = _table(grid, lattice, pattern, half_width, patterns.palette(pick(rng, palettes, holdout)))
-    kinds = ("natural", "natural", "natural", "bleached", "dyed", "dyed", "solid", "solid", "solid", "metallic")
     table, params, metallic = _finish(
-        rng, grid, table, holdout, kinds if python else ("natural", "natural", "dyed", "solid")
+        rng, grid, table, holdout, _FINISHES["other" if not python else "raw" if raw else "goods"]
     )
     colour = table[lattice.half - lattice.first_half, lattice.column - lattice.first_column]
-    gap, lift = rng.uniform(0.0, 0.05), rng.choice([rng.uniform(0.1, 0.3), rng.uniform(0.3, 0.75)])
+    gap, lift = rng.uniform(0.01, 0.07), rng.choice([rng.uniform(0.1, 0.3), rng.uniform(0.3, 0.75)])
     body = smoothstep(lattice.edge, gap - 0.02, gap + rng.uniform(0.07, 0.16))
     lifted = (lattice.along + 0.5) * np.where(lattice.belly, 0.7, 1.0)
     keel = 0.0 if python else 0.12 * smoothstep(np.abs(lattice.across), 0.16, 0.02) * ~lattice.belly

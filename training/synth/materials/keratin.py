@@ -30,7 +30,8 @@ def _choose(rng: random.Random, families: tuple[tuple[str, str, str], ...], hold
 
 
 def rhino_raw(rng: random.Random, holdout: bool) -> Any:
-    """The outside of a horn: long striation, flaking and pale towards the base, dark and smoother at the tip, dust in grooves.
+    """The outside of a horn: long striation, flaking and pale towards the base, dark and smoother at the tip, dust
+    in grooves.
 
     Reads the mesh attribute ``along`` (0 base, 1 tip).
     """
@@ -75,7 +76,9 @@ def rhino_foot(rng: random.Random, holdout: bool) -> Any:
 
 
 def _dots(g: Graph, plane: Any, dark: Any, mid: Any, pale: Any, scale: float, core: Any) -> Any:
-    """End grain: circles with a dot in each, dark in the core and amber towards the rim. core: 1 in the middle, 0 at the rim."""
+    """End grain: circles with a dot in each, dark in the core and amber towards the rim. core: 1 in the middle, 0
+    at the rim.
+    """
     near = g.voronoi(plane, scale, randomness=0.8)
     ring = g.ramp(near, [(0.0, dark), (0.16, dark), (0.3, pale), (0.5, mid), (0.75, dark)])
     amber = g.mix(0.45, ring, pale)
@@ -100,29 +103,37 @@ def rhino_cut(rng: random.Random, holdout: bool) -> Any:
 
 
 def rhino_polished(rng: random.Random, holdout: bool) -> Any:
-    """Carved and polished: fine parallel fibre along z seen as hairlines on the sides and as dots on top, honey to black."""
+    """Carved and polished: fine parallel fibre along z seen as hairlines on the sides and as dots on top, honey to
+    black.
+    """
     g = Graph("rhino-polished")
     dark, mid, pale = _choose(rng, _POLISHED, holdout)
-    place = g.warp(g.coords("Object", offset=(rng.uniform(-5, 5), rng.uniform(-5, 5), rng.uniform(-5, 5))), 1.3, 0.12)
+    offset = [rng.uniform(-5, 5) for _ in range(3)]
+    place = g.warp(g.coords("Object", offset=offset), 1.3, 0.03)
     fine = rng.uniform(45, 80)
-    hair = g.noise(g.mapping(place, scale=(fine, fine, 1.5)), 1.0, 4, 0.6)
-    cloud = g.noise(g.mapping(place, scale=(1, 1, 0.35)), rng.uniform(2.0, 4.0), 4)
-    colour = g.ramp(cloud, [(0.32, dark), (0.5, mid), (0.66, pale)])
-    sides = g.mix(g.remap(hair, 0.35, 0.65, 0.0, 0.65), colour, dark)
+    hair = g.noise(g.mapping(place, scale=(fine, fine, 1.2)), 1.0, 3, 0.55)
+    cloud = g.noise(g.warp(place, 1.0, 0.4), rng.uniform(1.0, 1.8), 2)
+    colour = g.ramp(
+        cloud, [(0.3, dark), (0.52, tuple(0.5 * (a + b) for a, b in zip(dark, mid, strict=True))), (0.72, mid)]
+    )
+    edge = g.remap(g.pointiness(), 0.5, 0.6, 0, rng.uniform(0.3, 0.9))  # light comes through thin edges
+    colour = g.mix(edge, colour, pale)
+    sides = g.mix(g.remap(hair, 0.4, 0.62, 0.0, 0.5), colour, dark)
     dots = g.voronoi(g.mapping(place, scale=(1, 1, 0.02)), fine * 1.1, randomness=0.8)
-    top = g.mix(g.remap(dots, 0.35, 0.1, 0.0, 0.75), g.mix(0.2, colour, pale), dark)
+    top = g.mix(g.remap(dots, 0.35, 0.1, 0.0, 0.75), g.mix(0.25, colour, pale), dark)
     upward = g.math("ABSOLUTE", g.split(g.node("NewGeometry").outputs["Normal"], "Z"))
     colour = g.mix(g.remap(upward, 0.75, 0.95), sides, top)
-    groove = g.remap(g.pointiness(), 0.42, 0.52, rng.uniform(0.5, 0.85), 0)
+    groove = g.remap(g.pointiness(), 0.42, 0.5, rng.uniform(0.5, 0.85), 0)
     colour = g.mix(groove, colour, tuple(0.35 * c for c in dark))
-    normal = g.bump(hair, rng.uniform(0.1, 0.35), 0.006)
-    g.set(Base_Color=colour, Roughness=rng.uniform(0.14, 0.45), Coat_Weight=rng.uniform(0, 0.5), Normal=normal)
-    g.subsurface(rng.uniform(0.15, 0.45), rng.uniform(0.03, 0.08), (1.0, 0.4, 0.12))
+    normal = g.bump(hair, rng.uniform(0.05, 0.25), 0.004)
+    g.set(Base_Color=colour, Roughness=rng.uniform(0.2, 0.5), Coat_Weight=rng.choice((0.0, 0.0, 0.3)), Normal=normal)
+    g.subsurface(rng.uniform(0.3, 0.7), rng.uniform(0.04, 0.1), (1.0, 0.4, 0.1))
     return g.material
 
 
 def cattle_raw(rng: random.Random, holdout: bool, ridges: float) -> Any:
-    """A whole horn of cattle or buffalo: pale or black with long streaks, growth ridges across near the base, smooth tip.
+    """A whole horn of cattle or buffalo: pale or black with long streaks, growth ridges across near the base,
+    smooth tip.
 
     Reads ``along``. ridges: 0 none to 1 strong.
     """
@@ -145,7 +156,9 @@ def cattle_raw(rng: random.Random, holdout: bool, ridges: float) -> Any:
 
 
 def cattle_polished(rng: random.Random, holdout: bool) -> Any:
-    """Polished horn plates and turned horn: black, or cream and brown in broad soft streaks and flames; no fibres, no dots."""
+    """Polished horn plates and turned horn: black, or cream and brown in broad soft streaks and flames; no fibres,
+    no dots.
+    """
     g = Graph("cattle-polished")
     dark, mid, pale = _choose(rng, _CATTLE, holdout)
     place = g.warp(g.coords("Object", offset=(rng.uniform(-5, 5), rng.uniform(-5, 5), 0)), 1.2, rng.uniform(0.1, 0.4))

@@ -1,6 +1,8 @@
-"""What python skin is confused with, as pictures: other reptiles, ostrich, ray and fish; plain, embossed and printed leather.
+"""What python skin is confused with, as pictures: other reptiles, ostrich, ray and fish; plain, embossed and
+printed leather.
 
-Prints take their pattern a pixel at a time and repeat exactly; no print is in register with scales, no scale has a free edge.
+Prints take their pattern a pixel at a time and repeat exactly; no print is in register with scales, no scale has a
+free edge.
 """
 
 from __future__ import annotations
@@ -84,7 +86,7 @@ def other_reptile(rng: random.Random, shape: tuple[int, int], px: float, *, hold
         return Hide(colour, height, rough + 0.2 * (1 - body), px, 0.0, 0.4, {"animal": kind, "dye": code})
     else:  # fish: big round pockets with a loose rim, overlapping
         lattice = snake_lattice(
-            grid, (shape[0], shape[1]), px * rng.uniform(1.6, 2.4), centre=-400.0, half_width=30.0, belly_in_centre=False,
+            grid, shape, px * rng.uniform(1.6, 2.4), centre=-400.0, half_width=30.0, belly_in_centre=False,
             narrow=0.5, wide=0.5, roundness=2.0, wobble=0.4,
         )  # fmt: skip
         body = smoothstep(lattice.edge, -0.03, 0.08)
@@ -95,10 +97,14 @@ def other_reptile(rng: random.Random, shape: tuple[int, int], px: float, *, hold
     return Hide(colour, height, rough, px, 0.0, coat, {"animal": kind, "dye": code})
 
 
-def plain(rng: random.Random, shape: tuple[int, int], px: float, *, holdout: bool) -> Hide:
-    """Cattle leather, smooth to pebbled, suede or patent."""
+def plain(rng: random.Random, shape: tuple[int, int], px: float, *, holdout: bool, sober: bool = False) -> Hide:
+    """Cattle leather, smooth to pebbled, suede or patent; sober: black or brown, as trims are."""
     grid = np.random.default_rng(rng.getrandbits(32))
     code, tint = dye(rng, holdout)
+    if sober:
+        code, tint = rng.choice(
+            [("black", (0.09, 0.085, 0.085)), ("dark brown", (0.22, 0.13, 0.09)), ("brown", (0.42, 0.25, 0.14))]
+        )
     kind = rng.choice(["smooth", "smooth", "pebbled", "pebbled", "suede", "patent", "crackled"])
     tone = 1 + 0.05 * noise(grid, shape, px * 3, 2)
     rough, coat = rng.uniform(0.3, 0.6), 0.0
@@ -123,7 +129,9 @@ def plain(rng: random.Random, shape: tuple[int, int], px: float, *, holdout: boo
 
 
 def embossed(rng: random.Random, shape: tuple[int, int], px: float, *, holdout: bool) -> Hide:
-    """Cattle leather or PU pressed with a snake or crocodile plate: one tile, repeated exactly, rounded valleys, no free edges."""
+    """Cattle leather or PU pressed with a snake or crocodile plate: one tile, repeated exactly, rounded valleys,
+    no free edges.
+    """
     grid = np.random.default_rng(rng.getrandbits(32))
     px = float(max(8, round(px)))
     plate = rng.choice(["snake", "snake", "snake", "crocodile"])
@@ -133,7 +141,7 @@ def embossed(rng: random.Random, shape: tuple[int, int], px: float, *, holdout: 
     soft = rng.uniform(0.1, 0.25)
     if plate == "snake":
         edge = snake_lattice(
-            grid, tile, px, centre=wide / 2, half_width=30.0 if rng.random() < 0.5 else wide * 0.7, narrow=0.5, wide=0.7,
+            grid, tile, px, centre=wide / 2, half_width=rng.choice([30.0, wide * 0.7]), narrow=0.5, wide=0.7,
             belly_in_centre=rng.random() < 0.4, scute=4, roundness=rng.uniform(2.2, 4), wobble=0.25,
         ).edge  # fmt: skip
         valley, depth = smoothstep(edge, -0.03, soft), 0.16
@@ -152,8 +160,8 @@ def embossed(rng: random.Random, shape: tuple[int, int], px: float, *, holdout: 
     colour, height = _repeat(colour, shape), _repeat(height, shape)
     rough = np.full(shape, rng.uniform(0.2, 0.55), np.float32)
     coat = rng.uniform(0.3, 1) if rng.random() < 0.4 else 0.0
-    return Hide(colour, height, rough, px, 0.0, coat,
-                {"animal": "cattle", "finish": f"embossed_{plate}", "printed": printed, "tile": [high, wide], "dye": code})  # fmt: skip
+    params = {"animal": "cattle", "finish": f"embossed_{plate}", "printed": printed, "tile": [high, wide], "dye": code}
+    return Hide(colour, height, rough, px, 0.0, coat, params)
 
 
 def _repeat(tile: Array, shape: tuple[int, int]) -> Array:

@@ -1,6 +1,7 @@
 """Colour patterns of snakes, one colour a scale: net of diamonds, blotches, bands, speckles. Plain numpy, no bpy.
 
-Every pattern takes x (units from the spine, signed), y (units along it), the distance from spine to belly and a palette of
+Every pattern takes x (units from the spine, signed), y (units along it), the distance from spine to belly and a
+palette of
 five sRGB colours (dark, rim, centre, base, belly), and returns an (…, 3) array.
 """
 
@@ -135,14 +136,17 @@ PYTHON: dict[str, tuple[Pattern, tuple[str, ...]]] = {
     # The last palette of each list belongs to the synthetic test set.
     "reticulated": (reticulated, (
         "2a241f e9e2d0 8f8574 cfc6b2 ece5d6", "1c1712 d9c48d 8a5f2c b59a68 e6d9b8",
-        "3a342e f2ede1 a79d8e dcd5c6 f4efe4", "241d18 e6d8a8 b59048 c9b588 efe6cd", "2b2a2c eceae6 8d8d8f c9c8c6 f0eeea",
+        "3a342e f2ede1 a79d8e dcd5c6 f4efe4",
+        "241d18 e6d8a8 b59048 c9b588 efe6cd", "2b2a2c eceae6 8d8d8f c9c8c6 f0eeea",
     )),
     "burmese": (blotched, (
         "2b1a10 dcc698 6e4a2a c9b085 eadfc4", "231a14 e6dcc0 7d6247 cfc0a0 efe7d5",
-        "40352b f0e8d6 8c7c68 ddd2bc f3ede0", "2a1c12 d2a65c 5f3516 b98848 e0c690", "332a24 e9e0cc 715a45 d5c8ae f0e9da",
+        "40352b f0e8d6 8c7c68 ddd2bc f3ede0",
+        "2a1c12 d2a65c 5f3516 b98848 e0c690", "332a24 e9e0cc 715a45 d5c8ae f0e9da",
     )),
     "blood": (blood, (
-        "2a1411 e0c9a3 6b2c1e b99468 e9ddc6", "33201a e8d8b8 84452c c9a67c efe5d2", "3a2a24 e6dccb 7c5a4a cbb9a2 f0e9de",
+        "2a1411 e0c9a3 6b2c1e b99468 e9ddc6",
+        "33201a e8d8b8 84452c c9a67c efe5d2", "3a2a24 e6dccb 7c5a4a cbb9a2 f0e9de",
     )),
     "ball": (ball, (
         "1f1711 e2cf9b a87f45 d6c6a2 efe8d8", "2c241e e9dfc4 a08a66 d9cdb4 f2ecdf",

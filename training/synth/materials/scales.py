@@ -1,13 +1,16 @@
 """Cell fields of animal skin in numpy: noise, the diamond lattice of snake scales, jittered cells. No colours, no bpy.
 
-Arrays are (rows, columns), row 0 at the bottom; x runs across the skin, y along the spine. A *unit* is one scale length on
+Arrays are (rows, columns), row 0 at the bottom; x runs across the skin, y along the spine. A *unit* is one scale
+length on
 the back, so a field is the same whatever its resolution.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 Array = np.ndarray
@@ -20,29 +23,40 @@ def smoothstep(value: Array, low: float, high: float) -> Array:
 
 
 def noise(rng: np.random.Generator, shape: tuple[int, int], wavelength: float, octaves: int = 1) -> Array:
-    """Smooth noise of mean 0 and deviation about 1 that repeats at the borders; ``wavelength`` in cells of the array."""
+    """Smooth noise of mean 0 and deviation 1 that repeats at the borders; ``wavelength`` in cells of the array."""
     out = np.zeros(shape, np.float32)
-    fy, fx = np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])[None]
     for k in range(octaves):
-        cut = 0.35 * 2.0**k / max(wavelength, 1.0)
-        band = np.exp(-0.5 * ((fy**2 + fx**2) / cut**2)).astype(np.float32)
-        # Only the low frequencies are drawn: wide noise costs no more than narrow noise.
-        spectrum = band * (
-            rng.standard_normal(band.shape, np.float32) + 1j * rng.standard_normal(band.shape, np.float32)
-        )
-        spectrum[0, 0] = 0
-        layer = np.fft.irfft2(spectrum, shape).astype(np.float32)
-        out += layer / max(float(layer.std()), 1e-9) * 0.5**k
-    return out / max(float(out.std()), 1e-9)
+        out += 0.5**k * _band(rng, shape, max(wavelength, 1.0) / 2.0**k)
+    return out / max(float(out.std()), 1e-9) if octaves > 1 else out
+
+
+def _band(rng: np.random.Generator, shape: tuple[int, int], wavelength: float) -> Array:
+    # Wide waves are drawn on a coarse grid and enlarged: they cost no more than a thumbnail.
+    coarse = max(1.0, wavelength / 8)
+    small = (max(4, math.ceil(shape[0] / coarse)), max(4, math.ceil(shape[1] / coarse)))
+    fy, fx = np.fft.fftfreq(small[0])[:, None], np.fft.rfftfreq(small[1])[None]
+    cut = (0.35 / wavelength * shape[0] / small[0], 0.35 / wavelength * shape[1] / small[1])
+    window = np.exp(-0.5 * ((fy / cut[0]) ** 2 + (fx / cut[1]) ** 2)).astype(np.float32)
+    window[0, 0] = 0
+    white = rng.standard_normal((2, *window.shape), np.float32)
+    layer = np.fft.irfft2(window * (white[0] + 1j * white[1]), small).astype(np.float32)
+    layer /= max(float(layer.std()), 1e-9)
+    if small == shape:
+        return layer
+    to_small = np.float32([[small[1] / shape[1], 0, 0], [0, small[0] / shape[0], 0]])
+    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(layer, to_small, shape[::-1], flags=flags, borderMode=cv2.BORDER_WRAP)
 
 
 @dataclass(frozen=True)
 class Lattice:
     """A snake's scale field, one entry a pixel.
 
-    column, half: integer indices of the scale (half counts half scale lengths along the spine); a belly scute has the column
+    column, half: integer indices of the scale (half counts half scale lengths along the spine); a belly scute has
+    the column
     of the belly's middle. edge: distance to the border of the scale in units, negative between
-    scales. along: place within the scale from -0.5 (head end) to 0.5 (free trailing edge). across: from the keel, -1 to 1.
+    scales. along: place within the scale from -0.5 (head end) to 0.5 (free trailing edge). across: from the keel,
+    -1 to 1.
     belly: True on belly scutes. x_of_column: lateral place of each column in units from the spine, by column - first.
     """
 
@@ -75,8 +89,10 @@ def snake_lattice(
 ) -> Lattice:
     """Staggered diamonds whose width grows from ``narrow`` at the spine to ``wide`` beside the belly scutes.
 
-    px: pixels a unit. centre: x of the middle line in units from the left border. half_width: distance in units from spine to
-    the middle of the belly. scute: half width of a belly scute in columns. roundness: exponent of the scale outline, 2 is
+    px: pixels a unit. centre: x of the middle line in units from the left border. half_width: distance in units
+    from spine to
+    the middle of the belly. scute: half width of a belly scute in columns. roundness: exponent of the scale
+    outline, 2 is
     round and large is a sharp diamond. wobble: how far the rows stray, in units; fan: how
     far they bend forward at the belly.
     """
@@ -101,7 +117,7 @@ def snake_lattice(
     r = (np.abs(lp) ** roundness + np.abs(lq) ** roundness) ** (1 / roundness)
     edge, along, across = (0.5 - r) * 0.75, (lp - lq) / 2, lp + lq
     belly_columns = [0] if belly_in_centre else [-1, 1]
-    middle = 0 if belly_in_centre else int(round(float(np.interp(half_width, table, columns))))
+    middle = 0 if belly_in_centre else round(float(np.interp(half_width, table, columns)))
     belly = np.zeros(shape, bool)
     for sign in belly_columns:
         at = sign * middle

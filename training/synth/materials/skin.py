@@ -13,7 +13,9 @@ from training.synth.nodes import Graph
 
 
 def normal_map(hide: Hide, strength: float = 1.0) -> np.ndarray:
-    """(h, w, 3) tangent-space normals coded to [0, 1]; slopes are pure numbers, so scaling the object changes nothing."""
+    """(h, w, 3) tangent-space normals coded to [0, 1]; slopes are pure numbers, so scaling the object changes
+    nothing.
+    """
     height = hide.height.astype(np.float32) * hide.px * strength
     dv, du = np.gradient(height)
     normal = np.stack([-du, -dv, np.ones_like(du)], axis=-1)
@@ -34,7 +36,8 @@ def skin(hide: Hide, *, units: float, offset: tuple[float, float] = (0.0, 0.0), 
          strength: float = 1.0, name: str = "skin") -> Any:  # fmt: skip
     """The hide as a material.
 
-    units: how many UV units one unit of the hide measures (a scale length as the mesh's UVs see it). offset: UV of the hide's
+    units: how many UV units one unit of the hide measures (a scale length as the mesh's UVs see it). offset: UV of
+    the hide's
     lower left corner. turned: the spine runs along u in place of v. Beyond its border the hide is mirrored.
     """
     g = Graph(name)
@@ -64,8 +67,9 @@ def skin(hide: Hide, *, units: float, offset: tuple[float, float] = (0.0, 0.0), 
         normal = swapped.outputs[0]
     else:
         normal = packed.outputs["Color"]
-    g.set(Base_Color=colour.outputs["Color"], Roughness=packed.outputs["Alpha"], Metallic=hide.metallic, Coat_Weight=hide.coat,
-          Coat_Roughness=0.12, Normal=g.node("NormalMap", Color=normal, Strength=1.0).outputs[0])  # fmt: skip
+    bent = g.node("NormalMap", Color=normal, Strength=1.0).outputs[0]
+    g.set(Base_Color=colour.outputs["Color"], Roughness=packed.outputs["Alpha"], Metallic=hide.metallic)
+    g.set(Coat_Weight=hide.coat, Coat_Roughness=0.12, Normal=bent, Coat_Normal=bent)
     return g.material
 
 

@@ -9,7 +9,8 @@ from training.synth.nodes import Graph, jitter, srgb
 
 # Pale and dark of a species; the last quarter belongs to the synthetic test set.
 _SPECIES = (
-    ("#d9b583", "#b98d57"), ("#c08a52", "#8a5528"), ("#8a4b28", "#54270f"), ("#5d3320", "#2c150b"), ("#3a241a", "#150c08"),
+    ("#d9b583", "#b98d57"), ("#c08a52", "#8a5528"), ("#8a4b28", "#54270f"),
+    ("#5d3320", "#2c150b"), ("#3a241a", "#150c08"),
     ("#a8552f", "#6e2c14"), ("#e3cfa6", "#c9a972"), ("#b7996c", "#826237"),
     ("#9c7a55", "#5c4026"), ("#71402c", "#3b1d12"), ("#cdbb96", "#a08a5c"),
 )  # fmt: skip
@@ -51,7 +52,9 @@ def lacquer(rng: random.Random, holdout: bool) -> Any:
 
 
 def bamboo(rng: random.Random, holdout: bool) -> Any:
-    """Bamboo root and cane: straight strands, darker nodes every so often, dots where rootlets were: taken for rhino horn."""
+    """Bamboo root and cane: straight strands, darker nodes every so often, dots where rootlets were: taken for
+    rhino horn.
+    """
     g = Graph("bamboo")
     pale, dark = (srgb(c) for c in (("#b98a4a", "#5f3a18") if not holdout else ("#8f6f3c", "#3f2a12")))
     pale, dark = jitter(rng, pale, 0.25), jitter(rng, dark, 0.25)
