@@ -45,7 +45,7 @@ def test_separate_objects_get_a_box_each_specks_none_and_near_parts_one() -> Non
         ("agreement", mask((40, 50, 140, 150)), mask()),
         ("inside", mask((0, 0, 300, 200)), mask((0, 0, 300, 200))),
         ("extent", mask((40, 50, 48, 58)), mask((40, 50, 48, 58))),
-        ("sharpness", mask((40, 50, 140, 150)) // 255 * 150, mask((40, 50, 140, 150)) // 255 * 150),
+        ("sharpness", mask((40, 50, 140, 150)) // 255 * 150, mask((40, 50, 140, 150))),
     ],
 )
 def test_each_fault_lowers_its_own_score_and_the_quality(fault: str, first: np.ndarray, second: np.ndarray) -> None:

@@ -14,7 +14,7 @@ from training.composer.backgrounds import Background, bare_ground, build_backgro
 from training.composer.cutouts import build_cutouts, cut_out, sharpen_alpha
 from training.composer.harmonise import Light, cast_shadow
 from training.data import Box, write_manifest
-from training.data.masks import FOCUS, U2NETP, mask_path
+from training.data.masks import U2NETP, mask_path
 from wildvision.errors import ArgumentError
 
 RED, GREEN = (220, 20, 20), (20, 220, 20)
@@ -184,10 +184,9 @@ def photos(tmp_path: Path) -> Path:
     image, mask = scene_with_disc()
     for name in ("good", "wrong-box", "bone"):
         save(tmp_path / f"{name}.jpg", image)
-        for model in (U2NETP, FOCUS):
-            path = mask_path(tmp_path / "masks", model, f"{name}.jpg")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(path), mask)
+        path = mask_path(tmp_path / "masks", U2NETP, f"{name}.jpg")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), mask)
     save(tmp_path / "plain.jpg", picture(1, 300, 300))
     write_manifest(
         tmp_path / "m.csv",

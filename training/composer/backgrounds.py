@@ -12,7 +12,7 @@ import numpy as np
 
 from training.composer.store import Pixels, read_store, write_store
 from training.data.manifest import NEGATIVE, Record
-from training.data.masks import FOCUS, U2NETP, Image, read_mask, read_rgb
+from training.data.masks import U2NETP, Image, read_mask, read_rgb
 from training.data.progress import track
 from wildvision.errors import ArgumentError
 
@@ -102,19 +102,17 @@ def build_backgrounds(
     grounds = Counter[str]()
     for record in track(records, "backgrounds"):
         everyday = record.group == NEGATIVE and record.leaf == "everyday"
-        first, second = (read_mask(masks, model, record.path) for model in (U2NETP, FOCUS))
-        if not everyday and (first is None or second is None):
+        mask = read_mask(masks, U2NETP, record.path)
+        if not everyday and mask is None:
             continue
         image = read_rgb(root / record.path)
         if image is None:
             continue
         if everyday:
             found.append(Background(_shrink(image), record.source, record.path))
-        if first is None or second is None or first.shape != image.shape[:2]:
+        if mask is None or mask.shape != image.shape[:2] or grounds[record.source] >= grounds_per_source:
             continue
-        if grounds[record.source] >= grounds_per_source:
-            continue
-        ground = bare_ground(image, np.maximum(first, second))
+        ground = bare_ground(image, mask)
         if ground is not None:
             grounds[record.source] += 1
             found.append(Background(ground, f"{record.source}:ground", record.path))

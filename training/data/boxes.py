@@ -32,7 +32,7 @@ class Proposal:
         boxes: One a separate part, largest first.
         quality: In [0, 1]: product of the four below, each clipped to [0, 1].
         agreement: Intersection over union of the boxes around everything by two independent masks.
-        sharpness: How decided the mask is: 1 when every pixel is 0 or 255.
+        sharpness: How decided the first mask is: 1 when every pixel is 0 or 255.
         inside: 1 minus the share of the photo's border that the object touches.
         extent: 1 for an object between 2 % and 90 % of the photo, falling to 0 outside.
     """
@@ -65,7 +65,7 @@ def propose(mask: Mask, second: Mask | None = None, *, threshold: int = 128) -> 
     if not parts:
         return Proposal((), 0.0, 0.0, 0.0, 0.0, 0.0)
     core = cv2.dilate(flags.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    sharpness = float(np.abs(soft[core] / 127.5 - 1).mean())
+    sharpness = float(np.abs(mask[core] / 127.5 - 1).mean())
     border = np.concatenate([flags[0], flags[-1], flags[:, 0], flags[:, -1]])
     inside = 1 - float(border.mean())
     share = float(flags.mean())
