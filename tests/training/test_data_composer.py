@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from training.composer.__main__ import main
 from training.composer.backgrounds import Background, bare_ground, build_backgrounds
 from training.composer.cutouts import build_cutouts, cut_out, sharpen_alpha
 from training.composer.harmonise import Light, cast_shadow
+from training.composer.rendered import rendered_cutouts
 from training.data import Box, write_manifest
 from training.data.masks import U2NETP, mask_path
 from wildvision.errors import ArgumentError
@@ -36,7 +38,7 @@ def cutouts() -> CutoutBank:
 @pytest.fixture(scope="module")
 def backgrounds() -> BackgroundBank:
     grey = [np.full((256, 300, 3), 100 + 10 * n, np.uint8) for n in range(5)]
-    return BackgroundBank(Background(p, f"source{n % 2}", f"{n}.jpg") for n, p in enumerate(grey))
+    return BackgroundBank(Background(p, "photo", f"source{n % 2}", f"{n}.jpg") for n, p in enumerate(grey))
 
 
 def pictures(n: int, cutouts: CutoutBank, backgrounds: BackgroundBank, **recipe: object) -> list:
@@ -207,11 +209,42 @@ def test_only_masks_that_agree_with_accepted_boxes_become_cut_outs(photos: Path)
     assert [c.path for c in build_cutouts(records, photos, photos / "masks")] == ["good.jpg", "bone.jpg"]
     assert build_cutouts(records, photos, photos / "masks", min_quality=1.01) == []
     found = build_backgrounds(records, photos, photos / "masks", grounds_per_source=2)
-    assert [(b.path, b.source) for b in found] == [
-        ("good.jpg", "museum:ground"),
-        ("wrong-box.jpg", "museum:ground"),
-        ("plain.jpg", "museum"),
+    assert [(b.path, b.kind, b.source) for b in found] == [
+        ("good.jpg", "ground", "museum"),
+        ("wrong-box.jpg", "ground", "museum"),
+        ("plain.jpg", "photo", "museum"),
     ]
+    assert len(BackgroundBank(found).without_sources({"museum"})) == 0
+
+
+def render(folder: Path, name: str, instances: list[dict[str, object]], *, crowd: bool = False) -> None:
+    """What training.synth.render leaves behind: two discs, one of them cut by the frame."""
+    image = np.full((200, 240, 3), GREEN, np.uint8)
+    mask = np.zeros((200, 240), np.uint8)
+    for number, x in ((1, 90), (2, 230)):
+        cv2.circle(image, (x, 100), 40, RED, -1)
+        cv2.circle(mask, (x, 100), 40, number, -1)
+    save(folder / "images" / f"{name}.jpg", image)
+    for part in ("masks", "params"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(folder / "masks" / f"{name}.png"), mask)
+    facts = {"name": name, "seed": 3, "index": 7, "split": "train", "crowd": crowd, "instances": instances}
+    (folder / "params" / f"{name}.json").write_text(json.dumps(facts))
+
+
+def test_renders_give_cut_outs_of_whole_objects_products_and_look_alikes(tmp_path: Path) -> None:
+    whole = {"number": 1, "leaf": "rhino_horn_raw", "box": [50, 60, 131, 141]}
+    cut = {"number": 2, "leaf": "rhino_horn_raw", "box": [190, 60, 240, 141]}
+    render(tmp_path, "a", [whole, cut])
+    render(tmp_path, "b", [{**whole, "leaf": "bovine_horn"}])
+    render(tmp_path, "heap", [whole], crowd=True)
+    found = rendered_cutouts(tmp_path)
+    assert [(c.leaf, c.group, c.source, c.path) for c in found] == [
+        ("rhino_horn_raw", "rhino_horn", "render-train", "images/a.jpg"),
+        ("bovine_horn", "none", "render-train", "images/b.jpg"),
+    ]
+    seen = found[0].pixels[..., 3] > 30
+    assert (found[0].pixels[seen][:, 0] > 150).all(), "red wherever it shows"
 
 
 def test_the_commands_build_banks_and_a_sheet(photos: Path) -> None:

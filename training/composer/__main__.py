@@ -19,6 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _bank(args: argparse.Namespace) -> None:
     from training.composer.backgrounds import BackgroundBank, build_backgrounds
     from training.composer.cutouts import CutoutBank, build_cutouts
+    from training.composer.rendered import rendered_cutouts
     from training.data.annotations import merge, read_annotations
     from training.data.manifest import read_manifest
 
@@ -26,7 +27,8 @@ def _bank(args: argparse.Namespace) -> None:
     if args.boxes:
         records = merge(records, read_annotations(args.boxes))
     root = args.root or args.manifest.parent
-    cutouts = CutoutBank(build_cutouts(records, root, args.masks))
+    rendered = [cutout for folder in args.renders for cutout in rendered_cutouts(folder)]
+    cutouts = CutoutBank([*build_cutouts(records, root, args.masks), *rendered])
     backgrounds = BackgroundBank(build_backgrounds(records, root, args.masks))
     cutouts.save(args.out)
     backgrounds.save(args.out)
@@ -63,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     c.add_argument("--root", type=Path, help="folder of the photos (default: the manifest's)")
     c.add_argument("--masks", type=Path, required=True, help="folder of masks, as `training.data boxes` keeps them")
     c.add_argument("--boxes", type=Path, help="annotation file with accepted boxes")
+    c.add_argument("--renders", type=Path, action="append", default=[], help="folder of training.synth; repeatable")
     c.add_argument("--out", type=Path, required=True, help="folder for the banks; keep it out of version control")
 
     c = commands.add_parser("sheet", help="a contact sheet of composed pictures")

@@ -28,22 +28,28 @@ GROUND_LEAST = 64
 
 @dataclass(frozen=True)
 class Background:
-    """A picture without products: ``(H, W, 3)`` uint8 RGB, and the source and photo that it comes from."""
+    """A picture without products.
+
+    Attributes:
+        pixels: ``(H, W, 3)`` uint8 RGB.
+        kind: ``photo`` of everyday goods or bare ``ground``.
+        source: As in the manifest.
+        path: Photo that it comes from.
+    """
 
     pixels: Pixels
+    kind: str
     source: str
     path: str
 
 
 class BackgroundBank:
-    """Backgrounds, drawn evenly over sources (to the power 0.5 of their size)."""
+    """Backgrounds, drawn so that large sources count more than small ones, but only by the root of their size."""
 
     def __init__(self, backgrounds: Iterable[Background]) -> None:
         self.backgrounds: tuple[Background, ...] = tuple(backgrounds)
-        counts: dict[str, int] = {}
-        for background in self.backgrounds:
-            counts[background.source] = counts.get(background.source, 0) + 1
-        weights = np.array([counts[b.source] ** -0.5 for b in self.backgrounds], np.float64)
+        counts = Counter((b.kind, b.source) for b in self.backgrounds)
+        weights = np.array([counts[b.kind, b.source] ** -0.5 for b in self.backgrounds], np.float64)
         self._cumulative = np.cumsum(weights) / max(weights.sum(), 1e-12)
 
     def __len__(self) -> int:
@@ -83,7 +89,8 @@ class BackgroundBank:
 
     def save(self, folder: Path) -> None:
         """Write ``backgrounds.npy`` and ``backgrounds.json`` into ``folder``."""
-        write_store(folder, "backgrounds", ((b.pixels, {"source": b.source, "path": b.path}) for b in self.backgrounds))
+        facts = ("kind", "source", "path")
+        write_store(folder, "backgrounds", ((b.pixels, {n: getattr(b, n) for n in facts}) for b in self.backgrounds))
 
     @classmethod
     def load(cls, folder: Path) -> BackgroundBank:
@@ -109,13 +116,13 @@ def build_backgrounds(
         if image is None:
             continue
         if everyday:
-            found.append(Background(_shrink(image), record.source, record.path))
+            found.append(Background(_shrink(image), "photo", record.source, record.path))
         if mask is None or mask.shape != image.shape[:2] or grounds[record.source] >= grounds_per_source:
             continue
         ground = bare_ground(image, mask)
         if ground is not None:
             grounds[record.source] += 1
-            found.append(Background(ground, f"{record.source}:ground", record.path))
+            found.append(Background(ground, "ground", record.source, record.path))
     return found
 
 
