@@ -1,6 +1,6 @@
 """A thin builder around a material's node tree: sockets in, sockets out. No substance is described here.
 
-Colours are linear RGB triples in [0, 1]. Any argument called ``a``, ``b``, ``fac`` or ``vector`` takes a socket or a constant.
+Colours are linear RGB triples in [0, 1]. Arguments ``a``, ``b``, ``fac`` and ``vector`` take a socket or a constant.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Graph:
 
     # -- plumbing ---------------------------------------------------------------------------------------------------
     def node(self, kind: str, **values: Any) -> Any:
-        """A node of type ``ShaderNode<kind>``; keyword = input socket by name (spaces as underscores) or node property."""
+        """A ``ShaderNode<kind>``; keyword = input socket by name (spaces as underscores) or node property."""
         node = self.tree.nodes.new(f"ShaderNode{kind}")
         for key, value in values.items():
             socket = node.inputs.get(key.replace("_", " "))

@@ -1,6 +1,6 @@
 """Geometry helpers: meshes from curves and files, and transforms that are baked into the mesh. No materials, no leaves.
 
-Every function that changes an object bakes the change into its vertices, so 'Object' texture coordinates are scene units.
+Every change is baked into the vertices, so 'Object' texture coordinates are scene units.
 """
 
 from __future__ import annotations
@@ -56,6 +56,51 @@ def sheet(fn: Callable[[float, float], Sequence[float]], rows: int, cols: int, n
     return mesh_object(name, vertices, faces, uvs)
 
 
+def rings(
+    path: Points,
+    radii: Sequence[float],
+    *,
+    section: Points | None = None,
+    segments: int = 40,
+    closed: bool = False,
+) -> np.ndarray:
+    """(n, m, 3) points: one ring of m around each of n path points, without twist.
+
+    section: outline of the cross-section at radius 1 (counter-clockwise), a circle of ``segments`` by default.
+    """
+    points = [Vector(p) for p in path]
+    n = len(points)
+    circle = [(math.cos(2 * math.pi * j / segments), math.sin(2 * math.pi * j / segments)) for j in range(segments)]
+    outline = np.asarray(section or circle, np.float32)
+    out = np.empty((n, len(outline), 3), np.float32)
+    side = Vector((0, 0, 0))
+    for i, (point, radius) in enumerate(zip(points, radii, strict=True)):
+        ahead = points[(i + 1) % n] if closed else points[min(i + 1, n - 1)]
+        behind = points[i - 1] if closed else points[max(i - 1, 0)]
+        tangent = (ahead - behind).normalized()
+        side = side - tangent * side.dot(tangent)
+        side = side.normalized() if side.length > 1e-6 else tangent.orthogonal().normalized()
+        frame = np.asarray([side, tangent.cross(side)], np.float32)
+        out[i] = np.asarray(point, np.float32) + radius * outline @ frame
+    return out
+
+
+def loft(layers: np.ndarray, *, caps: bool = True, closed: bool = False, name: str = "loft") -> Object:
+    """A skin over (n, m, 3) rings. UV: u around, v along; caps map their ring's outline into the unit square."""
+    n, m = layers.shape[:2]
+    faces, uvs = _grid_faces(n, m, wrap=True)
+    if closed:
+        faces += [((n - 1) * m + j, (n - 1) * m + (j + 1) % m, (j + 1) % m, j) for j in range(m)]
+        uvs += [uv for j in range(m) for uv in ((j / m, 1), ((j + 1) / m, 1), ((j + 1) / m, 1), (j / m, 1))]
+    elif caps:
+        disc = [
+            (0.5 + 0.5 * math.cos(2 * math.pi * j / m), 0.5 + 0.5 * math.sin(2 * math.pi * j / m)) for j in range(m)
+        ]
+        faces += [tuple(range(m))[::-1], tuple(range((n - 1) * m, n * m))]
+        uvs += [*disc[::-1], *disc]
+    return mesh_object(name, layers.reshape(-1, 3), faces, uvs)
+
+
 def sweep(
     path: Points,
     radii: Sequence[float],
@@ -66,41 +111,13 @@ def sweep(
     closed: bool = False,
     name: str = "sweep",
 ) -> Object:
-    """A tube along a path. UV: u around, v along.
-
-    path: n points; radii: n radii. section: outline of the cross-section at radius 1 (counter-clockwise), a circle by default.
-    caps close the ends with one polygon each; closed joins the last point to the first (a ring).
-    """
-    points = [Vector(p) for p in path]
-    n = len(points)
-    outline = section or [
-        (math.cos(2 * math.pi * j / segments), math.sin(2 * math.pi * j / segments)) for j in range(segments)
-    ]
-    m = len(outline)
-    vertices: list[Any] = []
-    side = Vector((0, 0, 0))
-    for i, (point, radius) in enumerate(zip(points, radii, strict=True)):
-        ahead = points[(i + 1) % n] if closed else points[min(i + 1, n - 1)]
-        behind = points[i - 1] if closed else points[max(i - 1, 0)]
-        tangent = (ahead - behind).normalized()
-        side = side - tangent * side.dot(tangent)
-        side = side.normalized() if side.length > 1e-6 else tangent.orthogonal().normalized()
-        up = tangent.cross(side)
-        vertices += [point + radius * (x * side + y * up) for x, y in outline]
-    faces, uvs = _grid_faces(n, m, wrap=True)
-    if closed:
-        faces += [((n - 1) * m + j, (n - 1) * m + (j + 1) % m, (j + 1) % m, j) for j in range(m)]
-        uvs += [uv for j in range(m) for uv in ((j / m, 1), ((j + 1) / m, 1), ((j + 1) / m, 1), (j / m, 1))]
-    elif caps:
-        faces += [tuple(range(m))[::-1], tuple(range((n - 1) * m, n * m))]
-        uvs += [((x + 1) / 2, (y + 1) / 2) for x, y in reversed(outline)] + [
-            ((x + 1) / 2, (y + 1) / 2) for x, y in outline
-        ]
-    return mesh_object(name, vertices, faces, uvs)
+    """A tube along a path: :func:`rings` and :func:`loft` in one. ``closed`` joins the last point to the first."""
+    layers = rings(path, radii, section=section, segments=segments, closed=closed)
+    return loft(layers, caps=caps, closed=closed, name=name)
 
 
 def lathe(profile: Points, segments: int = 48, name: str = "lathe") -> Object:
-    """A surface of revolution about z from (radius, z) points, bottom up; radius 0 at an end closes it. UV: u around, v along."""
+    """A surface of revolution about z from (radius, z) points, bottom up; radius 0 closes an end. UV: u around, v along."""
     vertices = [
         (max(r, 1e-5) * math.cos(2 * math.pi * j / segments), max(r, 1e-5) * math.sin(2 * math.pi * j / segments), z)
         for r, z in profile
@@ -149,7 +166,7 @@ def project_uv(obj: Object) -> None:
             layer.data[loop].uv = (co[a], co[b])
 
 
-# -- transforms, always baked -------------------------------------------------------------------------------------------
+# -- transforms, always baked ---------------------------------------------------------------------------
 def transform(obj: Object, matrix: Matrix) -> Object:
     """Bake a 4 x 4 matrix into the mesh."""
     obj.data.transform(matrix)

@@ -22,10 +22,12 @@ class BuildContext:
 
     assets: folder with ``meshes/*.off`` and ``normals/*.webp``.
     holdout: True for the synthetic test set, which uses meshes and material families of its own.
+    held_meshes: names of the meshes that only the synthetic test set may use.
     """
 
     assets: Path
     holdout: bool = False
+    held_meshes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -34,7 +36,7 @@ class Built:
 
     objects: every ``bpy.types.Object`` that belongs to the products.
     params: JSON-able facts for the replay file (form, material, colours, …).
-    instances: the objects of each separate product, one inner list a product; empty means "all objects are one product".
+    instances: the objects of each separate product, one inner list a product; empty means that all are one product.
     props: objects that come with the product but are no part of it (stand, box, cord); never in the mask.
     crowd: True for a heap whose members cannot be told apart; it gets one crowd box besides the instances.
     """
@@ -71,7 +73,7 @@ BUILDERS: dict[str, Builder] = {}  # filled by builder_for, so that nothing impo
 
 
 def builder_for(leaf: str) -> Builder:
-    """The builder of a leaf; its module must define ``BUILDERS: dict[str, Builder]``. Raises KeyError for an unknown leaf."""
+    """The builder of a leaf, from its module's ``BUILDERS``. Raises KeyError for an unknown leaf."""
     if leaf not in _MODULES:
         raise KeyError(f"no builder for leaf {leaf!r}; known: {', '.join(_MODULES)}")
     if leaf not in BUILDERS:

@@ -1,0 +1,293 @@
+"""Worked forms shared by ivory and all that imitates it: figurines, bangles, beads, seals, … The caller brings the material.
+
+So neither shape nor scene tells a product from its look-alike; only the substance does.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from training.synth import shapes
+from training.synth.figures import figurine
+from training.synth.ground import plain_material, wood_material
+from training.synth.jewellery import make_bangle, make_beads, make_pendant
+from training.synth.leaves import BuildContext, Built
+from training.synth.nodes import Graph, jitter, srgb
+from training.synth.relief import relief_block, wrap_relief
+
+Material = Callable[[random.Random], Any]
+Form = Callable[[random.Random, BuildContext], Built]
+
+
+def steel(rng: random.Random) -> Any:
+    """Blades and fittings."""
+    g = Graph("steel")
+    tint = rng.choice([(0.75, 0.75, 0.77), (0.78, 0.6, 0.3), (0.7, 0.45, 0.25), (0.3, 0.3, 0.31)])
+    g.set(
+        Base_Color=tint,
+        Metallic=1.0,
+        Roughness=rng.uniform(0.15, 0.5),
+        Normal=g.bump(g.noise(g.coords(scale=(2, 60, 60)), 4, 4), 0.1, 0.005),
+    )
+    return g.material
+
+
+def _lie(obj: Any, rng: random.Random) -> Any:
+    """Lay an upright thing on its side or back."""
+    return shapes.rest(shapes.turn(obj, x=rng.choice((-1, 1)) * math.pi / 2))
+
+
+def _stand(rng: random.Random, width: float, depth: float) -> Any:
+    """A carved wooden foot."""
+    if rng.random() < 0.35:  # tall turned pedestal
+        h = rng.uniform(0.25, 0.6)
+        knots = [
+            (0.5, 0),
+            (0.5, 0.1),
+            (0.42, 0.14),
+            (0.46, 0.2),
+            (0.3, 0.3),
+            (0.27, 0.7),
+            (0.42, 0.82),
+            (0.38, 0.86),
+            (0.47, 0.93),
+            (0.47, 1),
+        ]
+        foot = shapes.lathe([(0, 0), *((r, z * h) for r, z in knots), (0, h)], rng.choice((6, 8, 40)))
+        return shapes.paint(shapes.scale(foot, width, depth, 1), plain_material(rng, jitter(rng, srgb("#1c0f0a")), 0.3))
+    h = rng.uniform(0.05, 0.12)
+    profile = [(0, 0), (0.5, 0), (0.52, 0.02), (0.42, h * 0.5), (0.5, h * 0.85), (0.48, h), (0, h)]
+    foot = shapes.lathe(profile, 48) if rng.random() < 0.6 else shapes.box((1, 1, h), 0.015)
+    low, high = shapes.bounds([foot])
+    shapes.scale(foot, width / float(high[0] - low[0]), depth / float(high[1] - low[1]), 1)
+    dark = rng.random() < 0.7
+    return shapes.paint(
+        foot, plain_material(rng, jitter(rng, srgb("#2a150c")), 0.3) if dark else wood_material(rng, False)
+    )
+
+
+def make_figurine(rng: random.Random, context: BuildContext) -> Built:
+    """A figurine, netsuke or okimono, often on a wooden stand."""
+    obj, name = figurine(rng, context)
+    props = []
+    if rng.random() < 0.15:
+        _lie(obj, rng)
+    elif rng.random() < 0.35:
+        low, high = shapes.bounds([obj])
+        foot = _stand(
+            rng, float(high[0] - low[0]) * rng.uniform(1.0, 1.3), float(high[1] - low[1]) * rng.uniform(1.0, 1.3)
+        )
+        shapes.move(obj, z=float(shapes.bounds([foot])[1][2]) - 0.005)
+        props.append(foot)
+    return Built([obj], {"form": "figurine", "figure": name}, props=props)
+
+
+def make_plaque(rng: random.Random, context: BuildContext) -> Built:
+    """A carved plaque lying flat or leaning upright."""
+    obj = relief_block(rng, context, rng.choice((2, 8, 8)), tall=rng.uniform(0.7, 1.4), thick=rng.uniform(0.06, 0.14))
+    if rng.random() < 0.4:
+        shapes.turn(obj, x=rng.uniform(1.1, 1.5))
+    shapes.fit([obj])
+    return Built([obj], {"form": "plaque"})
+
+
+def make_chopsticks(rng: random.Random, context: BuildContext) -> Built:
+    """Chopsticks, hairpins or paper knives side by side."""
+    sticks = []
+    for k in range(rng.choice((1, 2, 2, 2, 4, 6))):
+        width = rng.uniform(0.014, 0.022)
+        round_ = rng.random() < 0.5
+        section = None if round_ else [(-1, -1), (1, -1), (1, 1), (-1, 1)]
+        steps = np.linspace(0, 1, 16)
+        stick = shapes.sweep(
+            [(t - 0.5, 0, 0) for t in steps], [width * (1 - 0.5 * t) for t in steps], section=section, segments=16
+        )
+        if not round_:
+            shapes.shade_by_angle(stick)
+        shapes.turn(stick, z=rng.gauss(0, 0.06))
+        sticks.append(shapes.rest(stick, rng.gauss(0, 0.02), 0.06 * k + rng.gauss(0, 0.01)))
+    return Built(sticks, {"form": "chopsticks"}, instances=[[s] for s in sticks])
+
+
+def make_seal(rng: random.Random, context: BuildContext) -> Built:
+    """A name seal: square or round block, plain or with an animal on top, red ink on its face; standing or lying."""
+    side, tall = rng.uniform(0.2, 0.36), rng.uniform(0.6, 1.0)
+    if rng.random() < 0.5:
+        block = shapes.box((side, side, tall), 0.012)
+    else:
+        block = shapes.lathe([(0, 0), (side / 2, 0), (side / 2, tall * 0.97), (side * 0.42, tall), (0, tall)], 40)
+    parts = [block]
+    if rng.random() < 0.45:
+        top, _ = figurine(rng, context)
+        shapes.fit([top], side * 1.3)
+        parts.append(shapes.move(top, z=tall - 0.02))
+    obj = shapes.join(parts)
+    if rng.random() < 0.6:
+        _lie(obj, rng)
+    shapes.fit([obj], rng.uniform(0.8, 1.0))
+    return Built([obj], {"form": "seal"})
+
+
+def make_handle(rng: random.Random, context: BuildContext) -> Built:
+    """A knife, dagger or letter opener with a handle of the material."""
+    steps = np.linspace(0, 1, 30)
+    swell = rng.uniform(0.0, 0.35)
+    radii = [0.045 * (1 + swell * math.sin(t * 6.3 + 0.7)) for t in steps]
+    grip = shapes.sweep(
+        [(-0.5 + 0.42 * t, 0, 0.05) for t in steps],
+        radii,
+        section=[(math.cos(a) * 0.75, math.sin(a)) for a in np.linspace(0, 6.28, 25)[:-1]],
+    )
+    if rng.random() < 0.4:
+        shapes.roughen(grip, rng, 0.012, 12)
+    blade = shapes.sheet(lambda u, v: (-0.08 + 0.58 * v, (u - 0.5) * 0.09 * (1 - v**3) + 0.03 * v * v, 0.05), 20, 6)
+    shapes.modify(blade, "SOLIDIFY", thickness=0.008)
+    guard = shapes.move(shapes.box((0.02, 0.13, 0.05), 0.006), x=-0.075, z=0.025)
+    metal = steel(rng)
+    for part in (blade, guard):
+        shapes.paint(part, metal)
+    return Built([grip], {"form": "handle"}, props=[blade, guard])
+
+
+def make_vessel(rng: random.Random, context: BuildContext) -> Built:
+    """A lidded box, brush pot, tankard, snuff bottle or small vase, turned, sometimes carved all round."""
+    kind = rng.choice(("brushpot", "box", "vase", "bottle", "egg"))
+    r = rng.uniform(0.22, 0.42)
+    profiles = {
+        "brushpot": [
+            (0, 0),
+            (r, 0),
+            (r * 1.02, 0.05),
+            (r * 0.94, 0.5),
+            (r, 0.95),
+            (r, 1),
+            (r * 0.88, 1),
+            (r * 0.85, 0.1),
+            (0, 0.1),
+        ],
+        "box": [
+            (0, 0),
+            (r, 0),
+            (r * 1.1, 0.2),
+            (r * 1.1, 0.33),
+            (r * 1.06, 0.34),
+            (r * 1.1, 0.35),
+            (r, 0.5),
+            (0.1, 0.58),
+            (0.05, 0.6),
+            (0.08, 0.66),
+            (0, 0.7),
+        ],
+        "vase": [
+            (0, 0),
+            (r * 0.6, 0),
+            (r * 0.5, 0.06),
+            (r, 0.45),
+            (r * 0.9, 0.65),
+            (r * 0.35, 0.85),
+            (r * 0.5, 1),
+            (r * 0.42, 1),
+            (0, 0.9),
+        ],
+        "bottle": [
+            (0, 0),
+            (r * 0.5, 0),
+            (r, 0.3),
+            (r, 0.6),
+            (r * 0.3, 0.8),
+            (r * 0.3, 0.88),
+            (r * 0.4, 0.89),
+            (r * 0.36, 1.0),
+            (0, 1.02),
+        ],
+        "egg": [(0.5 * r * 1.7 * math.sin(t), 0.5 - 0.5 * math.cos(t)) for t in np.linspace(0, math.pi, 18)],
+    }
+    obj = shapes.lathe(profiles[kind], 96)
+    shapes.modify(obj, "SUBSURF", levels=2, render_levels=2)
+    if kind == "bottle":
+        shapes.scale(obj, 1, rng.uniform(0.4, 0.8), 1)
+    if rng.random() < 0.45:
+        wrap_relief(obj, rng, context, rng.uniform(0.015, 0.05))
+    shapes.shade_by_angle(obj, 60)
+    if kind == "egg":
+        shapes.turn(obj, x=rng.uniform(0, 1.5))
+    shapes.fit([obj])
+    return Built([obj], {"form": "vessel", "kind": kind})
+
+
+def make_fan(rng: random.Random, context: BuildContext) -> Built:
+    """A pierced brisé fan, partly open, lying flat."""
+    blades, opening = rng.randint(12, 22), rng.uniform(0.8, 2.4)
+    parts = []
+    for k in range(blades):
+        blade = shapes.sheet(lambda u, v: ((u - 0.5) * (0.02 + 0.09 * v), 0.9 * v, 0), 14, 6)
+        shapes.modify(blade, "SOLIDIFY", thickness=0.006)
+        shapes.turn(blade, y=0.08, z=opening * (k / (blades - 1) - 0.5))
+        parts.append(shapes.move(blade, z=0.012 + 0.0015 * k))
+    obj = shapes.join(parts)
+    shapes.fit([obj])
+    return Built([obj], {"form": "fan"})
+
+
+def make_chess(rng: random.Random, context: BuildContext) -> Built:
+    """Turned pieces: chessmen, dice, balls, needle cases."""
+    pieces = []
+    for _ in range(rng.randint(2, 7)):
+        kind = rng.choice(("man", "man", "die", "ball"))
+        if kind == "man":
+            h, r = rng.uniform(0.35, 0.7), rng.uniform(0.08, 0.13)
+            knots = [
+                (0, 0),
+                (r, 0),
+                (r, 0.05),
+                (r * 0.6, 0.1),
+                (r * 0.35, h * 0.5),
+                (r * 0.7, h * 0.62),
+                (r * 0.4, h * 0.68),
+                (r * 0.55, h * 0.85),
+                (r * 0.15, h * 0.95),
+                (0, h),
+            ]
+            piece = shapes.lathe(knots, 32)
+            shapes.modify(piece, "SUBSURF", levels=1, render_levels=1)
+            if rng.random() < 0.4:
+                shapes.turn(piece, x=math.pi / 2 - 0.1, z=rng.uniform(0, 6))
+        elif kind == "die":
+            side = rng.uniform(0.12, 0.2)
+            piece = shapes.turn(shapes.box((side, side, side), side * 0.12), z=rng.uniform(0, 1.5))
+        else:
+            r = rng.uniform(0.08, 0.16)
+            piece = shapes.lathe([(r * math.sin(t), -r * math.cos(t)) for t in np.linspace(0, math.pi, 20)], 32)
+        for _ in range(20):
+            x, y = rng.gauss(0, 0.35), rng.gauss(0, 0.25)
+            if all(
+                math.hypot(x - float(c[0]), y - float(c[1])) > 0.27
+                for c in (shapes.vertices(p).mean(0) for p in pieces)
+            ):
+                break
+        pieces.append(shapes.rest(piece, x, y))
+    shapes.fit(pieces)
+    return Built(pieces, {"form": "turned pieces"}, instances=[[p] for p in pieces])
+
+
+FORMS: Mapping[str, tuple[Form, float]] = {
+    "figurine": (make_figurine, 9), "bangle": (make_bangle, 3), "beads": (make_beads, 3), "pendant": (make_pendant, 2),
+    "plaque": (make_plaque, 2), "chopsticks": (make_chopsticks, 1.5), "seal": (make_seal, 2), "handle": (make_handle, 1.5),
+    "vessel": (make_vessel, 2), "fan": (make_fan, 0.7), "turned": (make_chess, 1.5),
+}  # fmt: skip
+
+
+def worked(rng: random.Random, context: BuildContext, material: Material, only: tuple[str, ...] = ()) -> Built:
+    """A random worked form in the given material; ``only`` restricts the forms."""
+    names = [n for n in FORMS if not only or n in only]
+    name = rng.choices(names, [FORMS[n][1] for n in names])[0]
+    built = FORMS[name][0](rng, context)
+    skin = material(rng)
+    for obj in built.objects:
+        shapes.paint(obj, skin)
+    return built

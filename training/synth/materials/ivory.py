@@ -1,0 +1,178 @@
+"""Ivory: polished dentine with grain and stained recesses; the bark-like skin of raw tusks; Schreger cut faces."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+from training.synth import textures
+from training.synth.ground import image_from_array
+from training.synth.nodes import Colour, Graph, Socket, jitter, srgb
+
+_PALE = ("#f3ead6", "#efe3c6", "#ead9b4", "#f6f0e2", "#e3cda0")
+_AGED = ("#d9b97f", "#c79f62", "#b98a4d", "#dcc293", "#a9763d")
+
+
+def dentine_colours(rng: random.Random) -> tuple[Colour, Colour]:
+    """(light, dark) of one piece: fresh cream, mellow yellow or brown with age."""
+    old = rng.random()
+    light = jitter(rng, srgb(rng.choice(_PALE if old < 0.75 else _AGED)), 0.07)
+    dark = srgb(rng.choice(_AGED))
+    k = rng.uniform(0.15, 0.7)
+    return light, tuple(a * (1 - k) + b * k for a, b in zip(light, dark, strict=True))  # type: ignore[return-value]
+
+
+def polished(rng: random.Random) -> Any:
+    """Worked ivory. Grain runs along a random axis; recesses are darker; some pieces are stained or crackled."""
+    g = Graph("ivory")
+    light, dark = dentine_colours(rng)
+    vector = g.coords(
+        "Object", offset=[rng.uniform(-9, 9) for _ in range(3)], rotation=[rng.gauss(0, 0.25) for _ in range(3)]
+    )
+    long = [14.0, 14.0, 14.0]
+    long[rng.choice((0, 2, 2))] = rng.uniform(0.5, 1.2)
+    along = g.mapping(g.warp(vector, 1.2, 0.06), scale=long)
+    patina = g.noise(vector, rng.uniform(1, 3), 4)
+    colour = g.ramp(patina, [(0.35, light), (0.68, dark)])
+    grain = g.noise(along, rng.uniform(1, 2.2), 5, 0.6)
+    shade = rng.uniform(0.78, 0.95)
+    colour = g.mix(
+        rng.uniform(0.4, 0.9),
+        colour,
+        g.ramp(grain, [(0.35, (shade, shade * 0.96, shade * 0.88)), (0.6, (1, 1, 1))]),
+        "MULTIPLY",
+    )
+    grime = srgb(rng.choice(("#6b431d", "#4a2c12", "#8a6230", "#3a2a1c", "#a37a45")))
+    stain = rng.choice((0.25, 0.6, 0.95))
+    recess = g.ramp(g.pointiness(), [(rng.uniform(0.41, 0.462), grime), (rng.uniform(0.488, 0.505), (1, 1, 1))])
+    colour = g.mix(stain, colour, recess, "MULTIPLY")
+    if rng.random() < 0.22:
+        colour = g.mix(rng.uniform(0.25, 0.7), colour, _cracks(g, along, rng, grime), "MULTIPLY")
+    if rng.random() < 0.2:  # stained bands, tea or smoke
+        band = g.ramp(g.noise(vector, 1.2, 3), [(0.48, (1, 1, 1)), (0.62, jitter(rng, srgb("#b5803f"), 0.2))])
+        colour = g.mix(0.8, colour, band, "MULTIPLY")
+    g.set(
+        Base_Color=colour,
+        Roughness=rng.uniform(0.18, 0.42),
+        IOR=1.54,
+        Normal=g.bump(grain, rng.uniform(0.02, 0.12), 0.006),
+    )
+    g.subsurface(rng.uniform(0.25, 0.6), rng.uniform(0.02, 0.05), (1.0, 0.62, 0.38))
+    return g.material
+
+
+def _cracks(g: Graph, along: Socket, rng: random.Random, ink: Colour) -> Socket:
+    """Thin dark lines that follow the grain."""
+    edge = g.voronoi(g.warp(along, 0.4, 1.2, 4), rng.uniform(0.12, 0.25), "DISTANCE_TO_EDGE")
+    patch = g.remap(g.noise(along, 0.25, 2), 0.5, 0.62)  # only here and there
+    return g.mix(patch, (1, 1, 1), g.ramp(edge, [(0.0, ink), (rng.uniform(0.006, 0.016), (1, 1, 1))]))
+
+
+def tube(g: Graph, around: float, along: float, offset: float = 0.0) -> Socket:
+    """Seamless coordinates on a lofted tube from its UV: ``around`` and ``along`` are frequencies."""
+    uv = g.coords("UV")
+    angle = g.math("MULTIPLY", g.split(uv, "X"), 2 * math.pi)
+    v = g.math("MULTIPLY_ADD", g.split(uv, "Y"), along, offset)
+    k = around / (2 * math.pi)
+    return g.join(g.math("MULTIPLY", g.math("COSINE", angle), k), g.math("MULTIPLY", g.math("SINE", angle), k), v)
+
+
+def bark(rng: random.Random, *, clean: float, number: bool) -> Any:
+    """Skin of a raw tusk: brown streaked cementum, long cracks, paler worn tip (v = 0). ``clean`` 1 is polished."""
+    g = Graph("tusk")
+    light, dark = dentine_colours(rng)
+    skin = jitter(
+        rng, srgb(rng.choice(("#8a6238", "#6d4a2a", "#a5814f", "#574028", "#b89a6c", "#8f8068", "#c0a986"))), 0.15
+    )
+    shift = rng.uniform(0, 50)
+    v = g.split(g.coords("UV"), "Y")
+    streaks = g.noise(g.warp(tube(g, rng.uniform(6, 14), rng.uniform(2, 5), shift), 1.0, 0.5), 2.0, 8, 0.65)
+    broad = g.noise(tube(g, 4, 1.6, shift), 1.3, 5, 0.6)
+    body = g.ramp(broad, [(0.35, light), (0.7, dark)])
+    cover = g.math("ADD", g.math("MULTIPLY", streaks, 0.7), g.math("MULTIPLY", broad, 0.6))
+    towards_base = g.remap(v, 0.0, rng.uniform(0.3, 0.9), -0.22, 0.08)
+    dirty = g.remap(g.math("ADD", cover, towards_base), 0.52 + 0.28 * clean, 0.78 + 0.28 * clean)
+    colour = g.mix(dirty, body, g.mix(streaks, skin, tuple(c * 0.35 for c in skin)))
+    cracks = g.voronoi(g.warp(tube(g, 12, 0.9, shift), 1.5, 0.5), rng.uniform(1.0, 2.0), "DISTANCE_TO_EDGE")
+    lines = g.ramp(cracks, [(0.0, (0.12, 0.07, 0.035)), (rng.uniform(0.01, 0.035) * (1.2 - clean), (1, 1, 1))])
+    colour = g.mix(rng.uniform(0.2, 0.9), colour, lines, "MULTIPLY")
+    fine = g.noise(tube(g, 70, 1.2, shift), 2.0, 4)
+    colour = g.mix(0.35, colour, g.ramp(fine, [(0.35, (0.6, 0.55, 0.48)), (0.6, (1, 1, 1))]), "MULTIPLY")
+    if number:
+        image = g.node("TexImage", extension="EXTEND", Vector=_patch(g, rng))
+        image.image = image_from_array("number", textures.marker(rng))
+        colour = g.mix(0.92, colour, image.outputs["Color"], "MULTIPLY")
+    g.set(Base_Color=colour, IOR=1.5, Roughness=g.remap(dirty, 0, 1, rng.uniform(0.2, 0.4), rng.uniform(0.5, 0.8)))
+    rough = g.bump(
+        g.math("ADD", g.math("MULTIPLY", streaks, 0.7), g.math("MULTIPLY", fine, 0.3)), 0.5 * (1.15 - clean), 0.01
+    )
+    g.set(Normal=rough)
+    g.subsurface(rng.uniform(0.1, 0.3), 0.02)
+    return g.material
+
+
+def _patch(g: Graph, rng: random.Random) -> Socket:
+    """UV window in which a hand-written number runs along the tusk."""
+    uv = g.coords("UV")
+    length = rng.uniform(0.14, 0.24)
+    x = g.math("DIVIDE", g.math("SUBTRACT", g.split(uv, "Y"), rng.uniform(0.4, 0.7)), length)
+    y = g.math(
+        "DIVIDE", g.math("SUBTRACT", g.split(uv, "X"), rng.choice((0.1, 0.25, 0.4, 0.6))), rng.uniform(0.16, 0.24)
+    )
+    return g.join(x, y)
+
+
+def cut_face(rng: random.Random) -> Any:
+    """A sawn or polished cross-section: Schreger cross-hatching, growth rings, rim of cementum, nerve in the middle."""
+    g = Graph("schreger")
+    light, dark = dentine_colours(rng)
+    centred = g.mapping(g.coords("UV"), offset=(-0.5, -0.5, 0))
+    x, y = g.split(centred, "X"), g.split(centred, "Y")
+    r = g.math("MULTIPLY", g.math("POWER", g.math("ADD", g.math("MULTIPLY", x, x), g.math("MULTIPLY", y, y)), 0.5), 2.0)
+    angle = g.math("ARCTAN2", y, x)
+    arms, twist = rng.randint(22, 44), rng.uniform(16, 34)
+    swirl = g.math("MULTIPLY", g.math("LOGARITHM", g.math("MAXIMUM", r, 0.02), math.e), twist)
+    families = [
+        g.math("SINE", g.math("MULTIPLY_ADD", angle, float(arms), swirl)),
+        g.math("SINE", g.math("SUBTRACT", g.math("MULTIPLY", angle, float(arms)), swirl)),
+    ]
+    hatch = g.math("MULTIPLY", g.math("ADD", *families), 0.5)
+    fade = g.remap(r, 0.25, 0.7)
+    rings = g.wave(
+        g.join(g.math("ADD", r, g.math("MULTIPLY", g.noise(centred, 3, 3), 0.08)), 0.0), rng.uniform(3, 7), 0.3
+    )
+    tone = g.math(
+        "ADD",
+        g.math("MULTIPLY", g.math("MULTIPLY", hatch, fade), rng.uniform(0.12, 0.42)),
+        g.math("MULTIPLY", rings, 0.25),
+    )
+    colour = g.ramp(g.remap(tone, -0.4, 0.6), [(0.0, tuple(c * 0.75 for c in dark)), (1.0, light)])
+    rim = g.ramp(
+        r,
+        [
+            (0.0, (0.25, 0.16, 0.08)),
+            (0.035, (1, 1, 1)),
+            (0.88, (1, 1, 1)),
+            (0.92, (0.72, 0.6, 0.42)),
+            (1.0, (0.6, 0.48, 0.32)),
+        ],
+    )
+    colour = g.mix(1.0, colour, rim, "MULTIPLY")
+    dirt = g.ramp(g.noise(centred, 6, 5), [(0.45, (1, 1, 1)), (0.75, (0.72, 0.58, 0.4))])
+    colour = g.mix(rng.uniform(0.1, 0.7), colour, dirt, "MULTIPLY")
+    saw = g.wave(g.mapping(centred, rotation=(0, 0, rng.uniform(0, 3))), rng.uniform(10, 25), 2.0)
+    g.set(Base_Color=colour, Roughness=rng.uniform(0.25, 0.6), Normal=g.bump(saw, rng.uniform(0, 0.15), 0.004))
+    g.subsurface(0.25, 0.02)
+    return g.material
+
+
+def cavity(rng: random.Random) -> Any:
+    """Inside of the hollow base: rough, stained, darker with depth (UV v from rim to depth)."""
+    g = Graph("cavity")
+    light, dark = dentine_colours(rng)
+    depth = g.split(g.coords("UV"), "Y")
+    stain = g.noise(tube(g, 8, 10), 2, 5)
+    colour = g.mix(stain, dark, tuple(c * 0.4 for c in dark))
+    g.set(Base_Color=g.mix(g.remap(depth, 0.0, 1.0), g.mix(0.5, light, colour), (0.05, 0.03, 0.02)), Roughness=0.7)
+    return g.material
