@@ -36,7 +36,7 @@ def test_dedup_names_copies_and_writes_a_manifest_without_them(
     save(manifest.parent / "5.jpg", picture(2), quality=50)
     out = manifest.parent / "out.csv"
     assert main(["dedup", str(manifest), "--out", str(out)]) == 1
-    assert capsys.readouterr().out == "near\tacross-sources\t2.jpg\t5.jpg\n"
+    assert capsys.readouterr().out == "near\tacross_sources\t2.jpg\t5.jpg\n"
     assert [r.path for r in read_manifest(out)] == [f"{n}.jpg" for n in range(8) if n != 5]
 
 

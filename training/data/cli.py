@@ -49,15 +49,7 @@ def _dedup(args: argparse.Namespace) -> int:
     records, root = _load(args)
     found = find_duplicates(records, fingerprints(records, root), max_bits=args.max_bits, max_tone=args.max_tone)
     for d in found:
-        notes = [
-            name
-            for name, on in (
-                ("label-conflict", d.conflict),
-                ("across-splits", d.across_splits),
-                ("across-sources", d.across_sources),
-            )
-            if on
-        ]
+        notes = [name for name in ("conflict", "across_splits", "across_sources") if getattr(d, name)]
         print("\t".join([d.kind, ",".join(notes) or "-", *(r.path for r in d.members)]))
     if args.out:
         write_manifest(args.out, without_spares(records, found))

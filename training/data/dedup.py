@@ -93,19 +93,19 @@ def near_clusters(
     Returns:
         One cluster number a photo, in order of first appearance. Unreadable photos stand alone.
     """
-    known = [i for i, p in enumerate(prints) if p is not None]
     links = DisjointSets(len(prints))
-    if known:
-        codes = np.array([prints[i].phash for i in known], np.uint64)  # type: ignore[union-attr]
-        flips = np.array([prints[i].mirrored for i in known], np.uint64)  # type: ignore[union-attr]
-        thumbs = np.stack([prints[i].thumb for i in known])  # type: ignore[union-attr]
-        for n, i in enumerate(known):
-            for others in (codes, flips):
-                close = np.flatnonzero(np.bitwise_count(others[n + 1 :] ^ codes[n]) <= max_bits) + n + 1
-                thumb = thumbs[n] if others is codes else thumbs[n][:, ::-1]
-                tone = np.abs(thumbs[close] - thumb).mean(axis=(1, 2, 3))
-                for m in close[tone <= max_tone]:
-                    links.join(i, known[int(m)])
+    known = [(i, p) for i, p in enumerate(prints) if p is not None]
+    if not known:
+        return links.labels()
+    codes = np.array([p.phash for _, p in known], np.uint64)
+    flips = np.array([p.mirrored for _, p in known], np.uint64)
+    thumbs = np.stack([p.thumb for _, p in known])
+    for n, (i, _) in enumerate(known):
+        for others, thumb in ((codes, thumbs[n]), (flips, thumbs[n][:, ::-1])):
+            close = np.flatnonzero(np.bitwise_count(others[n + 1 :] ^ codes[n]) <= max_bits) + n + 1
+            tone = np.abs(thumbs[close] - thumb).mean(axis=(1, 2, 3))
+            for m in close[tone <= max_tone]:
+                links.join(i, known[int(m)][0])
     return links.labels()
 
 

@@ -19,7 +19,8 @@ from wildvision.errors import ArgumentError
 Faces = Callable[[Image], Sequence[tuple[float, float, float, float]]]
 """RGB photo to the corners ``(x0, y0, x1, y1)`` of its faces in pixels."""
 
-_SAVE: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": "keep"}, "WEBP": {"quality": 95}, "PNG": {}}
+ORIENTATION = 0x0112
+_SAVE: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95}, "WEBP": {"quality": 95}, "PNG": {}}
 
 
 def scrub(source: Path, target: Path, *, faces: Faces | None = None) -> int:
@@ -47,19 +48,13 @@ def scrub(source: Path, target: Path, *, faces: Faces | None = None) -> int:
         options = dict(_SAVE[kind])
         if profile := file.info.get("icc_profile"):
             options["icc_profile"] = profile
-        turned = file.getexif().get(0x0112, 1) != 1
-        found = list(faces(np.asarray(file.convert("RGB")))) if faces and not turned else []
-        if kind == "JPEG" and not turned and not found:
-            options["quality"] = "keep"
-            image: PIL.Image.Image = file
-            image.load()
-        else:
-            options.pop("subsampling", None)
-            image = PIL.ImageOps.exif_transpose(file)
-            if faces and turned:
-                found = list(faces(np.asarray(image.convert("RGB"))))
-            if found:
-                image = PIL.Image.fromarray(blur(np.asarray(image.convert("RGB")), found))
+        image: PIL.Image.Image = PIL.ImageOps.exif_transpose(file)
+        found = list(faces(np.asarray(image.convert("RGB")))) if faces else []
+        if found:
+            image = PIL.Image.fromarray(blur(np.asarray(image.convert("RGB")), found))
+        elif kind == "JPEG" and file.getexif().get(ORIENTATION, 1) == 1:
+            image = file
+            options |= {"quality": "keep", "subsampling": "keep"}
         for key in ("exif", "xmp", "comment", "XML:com.adobe.xmp", "photoshop"):
             image.info.pop(key, None)
         target.parent.mkdir(parents=True, exist_ok=True)
