@@ -5,13 +5,15 @@ Holds no image code and no model code; imports nothing heavier than numpy.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from wildvision.errors import ArgumentError, MissingExtraError
 
 SCHEMA = "wildvision/1"
 
@@ -71,6 +73,8 @@ class Detections:
         size: ``(width, height)`` in pixels of the upright original photo.
         status: What became of the input; anything but ``ok`` comes with no boxes.
         error: One line about the failure, ``None`` for ``ok``.
+        crop_scores: ``(n,)`` float32 probabilities in [0, 1] that a classifier gave the boxes' crops, ``None`` without
+            a second look; ``scores`` then are those of both models together.
     """
 
     boxes: npt.NDArray[np.float32]
@@ -80,9 +84,12 @@ class Detections:
     size: tuple[int, int] | None
     status: Status = Status.OK
     error: str | None = None
+    crop_scores: npt.NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.groups)
+        if self.crop_scores is not None and self.crop_scores.shape != (n,):
+            raise ValueError(f"crop_scores must be (n,) for {n} boxes; received {self.crop_scores.shape}")
         if self.boxes.shape != (n, 4) or self.scores.shape != (n,) or len(self.leaves) != n:
             raise ValueError(
                 f"Detections need boxes (n, 4), scores (n,), n groups and n leaves; received boxes {self.boxes.shape}, "
@@ -92,12 +99,108 @@ class Detections:
     def __len__(self) -> int:
         return len(self.groups)
 
+    @property
+    def ok(self) -> bool:
+        """Whether the photo was looked at; without boxes it then shows none."""
+        return self.status is Status.OK
+
+    def filter(
+        self, keep: npt.NDArray[np.bool_] | None = None, *, score: float = 0.0, groups: Collection[str] | None = None
+    ) -> Detections:
+        """The boxes that meet every condition, in the same order.
+
+        Args:
+            keep: ``(n,)`` bool, true for boxes to keep.
+            score: Least score in [0, 1].
+            groups: Groups to keep.
+        """
+        chosen = self.scores >= score
+        if keep is not None:
+            if np.shape(keep) != chosen.shape:
+                raise ArgumentError(f"keep must be ({len(self)},) bool; received shape {np.shape(keep)}")
+            chosen &= np.asarray(keep, dtype=bool)
+        if groups is not None:
+            chosen &= np.array([g in groups for g in self.groups], dtype=bool)
+        rows = np.flatnonzero(chosen)
+        return replace(
+            self,
+            boxes=self.boxes[rows],
+            scores=self.scores[rows],
+            groups=tuple(self.groups[i] for i in rows),
+            leaves=tuple(self.leaves[i] for i in rows),
+            crop_scores=None if self.crop_scores is None else self.crop_scores[rows],
+        )
+
+    def crops(self, image: npt.NDArray[np.uint8], *, margin: float = 0.0) -> list[npt.NDArray[np.uint8]]:
+        """Views of ``image`` in its boxes, one each, never empty.
+
+        Args:
+            image: ``(height, width, 3)`` uint8, the upright photo; at a smaller size boxes are scaled along.
+            margin: Grow each box on every side by this share of its width and height.
+        """
+        if self.size is None:
+            return []
+        height, width = image.shape[:2]
+        scale = np.array([width / self.size[0], height / self.size[1]] * 2)
+        found = []
+        for x0, y0, x1, y1 in (self.boxes * scale).tolist():
+            dx, dy = margin * (x1 - x0), margin * (y1 - y0)
+            left, top = (int(np.clip(v, 0, end - 1)) for v, end in ((x0 - dx, width), (y0 - dy, height)))
+            right, bottom = int(np.ceil(min(x1 + dx, width))), int(np.ceil(min(y1 + dy, height)))
+            found.append(image[top : max(bottom, top + 1), left : max(right, left + 1)])
+        return found
+
+    def to_supervision(self) -> Any:
+        """As ``supervision.Detections``; ``class_id`` counts the taxonomy's groups from 0, ``data`` holds the names.
+
+        Raises:
+            MissingExtraError: supervision is not installed.
+        """
+        try:
+            import supervision
+        except ImportError as e:
+            raise MissingExtraError("supervision", "supervision") from e
+        numbers = _group_numbers()
+        return supervision.Detections(
+            xyxy=self.boxes.copy(),
+            confidence=self.scores.copy(),
+            class_id=np.array([numbers[g] for g in self.groups], dtype=int),
+            data={"class_name": np.array(self.groups, dtype=str), "leaf": np.array([v or "" for v in self.leaves])},
+        )
+
+    def to_coco(self, image_id: int | str) -> list[dict[str, Any]]:
+        """As COCO results: one ``{"image_id", "category_id", "bbox": [x, y, width, height], "score"}`` a box.
+
+        ``category_id`` counts the taxonomy's groups from 1; :func:`coco_categories` lists them.
+        """
+        numbers = _group_numbers()
+        return [
+            {
+                "image_id": image_id,
+                "category_id": numbers[g] + 1,
+                "bbox": [float(x0), float(y0), float(x1 - x0), float(y1 - y0)],
+                "score": float(s),
+            }
+            for g, s, (x0, y0, x1, y1) in zip(self.groups, self.scores, self.boxes, strict=True)
+        ]
+
     def to_row(self) -> list[dict[str, Any]]:
         """The ``detections`` field of the row contract: one ``{"group", "score", "box"}`` a box."""
         return [
             {"group": g, "score": float(s), "box": [float(v) for v in b]}
             for g, s, b in zip(self.groups, self.scores, self.boxes, strict=True)
         ]
+
+
+def coco_categories() -> list[dict[str, Any]]:
+    """The ``categories`` that :meth:`Detections.to_coco` counts by."""
+    return [{"id": n + 1, "name": group, "supercategory": "wildlife product"} for group, n in _group_numbers().items()]
+
+
+def _group_numbers() -> dict[str, int]:
+    from wildvision.taxonomy import load_taxonomy  # reads a file, which most users of the contract do not need
+
+    return {group: n for n, group in enumerate(load_taxonomy().group_names)}
 
 
 @dataclass(frozen=True)

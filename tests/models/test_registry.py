@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.models.tiny import make_tiny_model
+from tests.models.tiny_detector import make_tiny_detector
 from wildvision.errors import ModelError
 from wildvision.models import (
     download,
@@ -173,11 +174,9 @@ def test_a_card_of_other_classes_is_refused_before_its_weights_are_read(tiny: Pa
         load_classifier(tiny)
 
 
-def test_a_detector_is_not_loaded_as_a_classifier(tiny: Path) -> None:
-    card = read_card(tiny / "tiny.json")
-    write_card(dataclasses.replace(card, kind="detector"), tiny / "tiny.json")
+def test_a_detector_is_not_loaded_as_a_classifier(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="use load_detector"):
-        load_classifier(tiny)
+        load_classifier(make_tiny_detector(tmp_path))
 
 
 def test_cards_are_read_without_torch() -> None:

@@ -73,15 +73,20 @@ def _resized(image: UInt8Image, how: Preprocess) -> UInt8Image:
         side = min(height, width)
         top, left = (height - side) // 2, (width - side) // 2
         return resize(image[top : top + side, left : left + side], size, size, how.interpolation)
-    ratio = size / max(height, width)
-    inner_height, inner_width = max(1, round(height * ratio)), max(1, round(width * ratio))
+    left, top, inner_width, inner_height = letterbox(width, height, size)
     canvas = np.empty((size, size, 3), np.uint8)
     canvas[:] = [round(255 * min(max(m, 0.0), 1.0)) for m in how.mean]
-    top, left = (size - inner_height) // 2, (size - inner_width) // 2
     canvas[top : top + inner_height, left : left + inner_width] = resize(
         image, inner_width, inner_height, how.interpolation
     )
     return canvas
+
+
+def letterbox(width: int, height: int, size: int) -> tuple[int, int, int, int]:
+    """Where an image of ``width`` by ``height`` comes to lie in its letterbox: left, top, width, height in pixels."""
+    ratio = size / max(height, width)
+    inner_width, inner_height = max(1, round(width * ratio)), max(1, round(height * ratio))
+    return (size - inner_width) // 2, (size - inner_height) // 2, inner_width, inner_height
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Models: the classifier, model cards, and where models are found.
+"""Models: the classifier, the detector, model cards, and where models are found.
 
 What needs torch is loaded on first use, so that listing models stays quick.
 """
@@ -11,22 +11,34 @@ from typing import TYPE_CHECKING, Any
 from wildvision.models.card import ModelCard, Weights, draft_card
 from wildvision.models.card_file import read_card, write_card
 from wildvision.models.classifier import Classifier
-from wildvision.models.loading import load_classifier
+from wildvision.models.detector import Detector
+from wildvision.models.detector_settings import DetectorSettings
+from wildvision.models.loading import load_classifier, load_detector
 from wildvision.models.registry import Model, download, find_model, list_models, load_card, verify
 from wildvision.models.rollup import Rollup
 
 if TYPE_CHECKING:
+    from wildvision.models.detector_drawing import draw_detections
+    from wildvision.models.detector_network import DetectorNetwork
+    from wildvision.models.detector_weights import export_detector, load_detector_network
     from wildvision.models.network import Network
     from wildvision.models.weights import export_weights, load_network
 
 _HOME = {
+    "DetectorNetwork": "wildvision.models.detector_network",
     "Network": "wildvision.models.network",
+    "draw_detections": "wildvision.models.detector_drawing",
+    "export_detector": "wildvision.models.detector_weights",
     "export_weights": "wildvision.models.weights",
+    "load_detector_network": "wildvision.models.detector_weights",
     "load_network": "wildvision.models.weights",
 }
 
 __all__ = [
     "Classifier",
+    "Detector",
+    "DetectorNetwork",
+    "DetectorSettings",
     "Model",
     "ModelCard",
     "Network",
@@ -34,11 +46,15 @@ __all__ = [
     "Weights",
     "download",
     "draft_card",
+    "draw_detections",
+    "export_detector",
     "export_weights",
     "find_model",
     "list_models",
     "load_card",
     "load_classifier",
+    "load_detector",
+    "load_detector_network",
     "load_network",
     "read_card",
     "verify",

@@ -17,6 +17,7 @@ from typing import Any
 from wildvision._version import __version__
 from wildvision.errors import ModelError
 from wildvision.imaging import Preprocess
+from wildvision.models.detector_settings import DetectorSettings
 from wildvision.policy import NEVER, OperatingPoint
 from wildvision.policy.calibration import Calibrator, Platt
 from wildvision.taxonomy import Taxonomy
@@ -78,6 +79,8 @@ class ModelCard:
         wildvision: Version of the library that wrote the card.
         metrics: Measured numbers, free-form JSON.
         training: Summary of data and recipe, free-form JSON.
+        detector: Shape of the network and treatment of its boxes; there exactly for a detector. Its network has one
+            output for each product leaf, look-alikes being background.
     """
 
     name: str
@@ -96,12 +99,15 @@ class ModelCard:
     provenance: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
+    detector: DetectorSettings | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", self.name):
             raise ModelError(f"a model's name is lower-case letters, digits, '.', '_' and '-'; received {self.name!r}")
         if self.kind not in KINDS:
             raise ModelError(f"kind must be one of {', '.join(KINDS)}; received {self.kind!r}")
+        if (self.kind == "detector") != (self.detector is not None):
+            raise ModelError(f"a card holds 'detector' settings exactly when its kind is detector; it is {self.kind!r}")
         for what, groups in (("calibration", self.calibration), ("operating_points", self.operating_points)):
             if set(groups) != set(self.groups):
                 raise ModelError(f"{what} must name the groups {list(self.groups)}; received {sorted(groups)}")
@@ -129,11 +135,13 @@ class ModelCard:
 
     def to_json(self) -> dict[str, Any]:
         """The card as JSON values; :func:`parse_card` reads them back."""
+        settings = {"detector": self.detector.to_json()} if self.detector else {}
         return {
             "schema": SCHEMA,
             "name": self.name,
             "kind": self.kind,
             "architecture": self.architecture,
+            **settings,
             "input": _plain(dataclasses.asdict(self.input)),
             "classes": {"groups": list(self.groups), "leaves": list(self.leaves)},
             "taxonomy_version": self.taxonomy_version,
@@ -160,14 +168,16 @@ def draft_card(
     licence: str = "Apache-2.0",
     metrics: Mapping[str, Any] | None = None,
     training: Mapping[str, Any] | None = None,
+    detector: DetectorSettings | None = None,
 ) -> ModelCard:
-    """The card of a classifier that was trained but not yet exported, calibrated or given operating points.
+    """The card of a model that was trained but not yet exported, calibrated or given operating points.
 
-    Scores are uncalibrated and every photo passes, until ``calibration`` and ``operating_points`` are replaced.
+    It is a detector's where ``detector`` is given. Scores are uncalibrated and every photo passes, until
+    ``calibration`` and ``operating_points`` are replaced.
     """
     return ModelCard(
         name=name,
-        kind="classifier",
+        kind="detector" if detector else "classifier",
         architecture=architecture,
         input=input,
         groups=taxonomy.group_names,
@@ -181,6 +191,7 @@ def draft_card(
         wildvision=__version__,
         metrics=metrics or {},
         training=training or {},
+        detector=detector,
     )
 
 

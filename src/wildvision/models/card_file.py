@@ -11,6 +11,7 @@ from typing import Any
 from wildvision.errors import ArgumentError, ModelError
 from wildvision.imaging import Preprocess
 from wildvision.models.card import SCHEMA, ModelCard, Weights
+from wildvision.models.detector_settings import DetectorSettings
 from wildvision.policy import OperatingPoint
 from wildvision.policy.calibration import Calibrator, calibrator_from_json
 
@@ -55,9 +56,11 @@ def parse_card(value: object) -> ModelCard:
     if not isinstance(value, dict):
         raise ModelError(f"a model card is a JSON object; received {type(value).__name__}")
     _check_schema(value.get("schema"))
+    detector = {"detector": dict} if value.get("kind") == "detector" else {}
     card = _fields(
         value,
         "the card",
+        **detector,
         schema=str,
         name=str,
         kind=str,
@@ -92,6 +95,7 @@ def parse_card(value: object) -> ModelCard:
                 for group, point in card["operating_points"].items()
             },
             weights=Weights(**weights),
+            detector=DetectorSettings.from_json(card["detector"]) if detector else None,
         )
     except (ArgumentError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(f"the card holds an unusable value: {error}") from error

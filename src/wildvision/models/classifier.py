@@ -15,6 +15,7 @@ from wildvision.backends import Backend, DeviceMemoryError
 from wildvision.contract import Decision, Lookalike, Prediction, Status
 from wildvision.errors import ArgumentError, ModelError
 from wildvision.imaging import DEFAULT_LIMITS, Limits, Prepared, Preparer, Source
+from wildvision.models.batching import check_batch_size, is_iterator, many, run_fitting
 from wildvision.models.card import ModelCard
 from wildvision.models.rollup import Rollup
 from wildvision.policy import decide
@@ -119,15 +120,15 @@ class Classifier:
         Raises:
             ArgumentError: ``batch_size`` is below 1.
         """
-        _check_batch_size(batch_size)
+        check_batch_size(batch_size)
         predictions = (
             prediction
-            for prepared, rows in self._batches(_many(x), batch_size, hashes)
+            for prepared, rows in self._batches(many(x), batch_size, hashes)
             for prediction in self._predictions(prepared, rows)
         )
         if isinstance(x, list | tuple):
             return list(predictions)
-        return predictions if _is_iterator(x) else next(predictions)
+        return predictions if is_iterator(x) else next(predictions)
 
     def embed(self, x: Any, *, batch_size: int = 32) -> npt.NDArray[np.float32]:
         """Features of the layer before the head, for heads of your own.
@@ -143,8 +144,8 @@ class Classifier:
         Raises:
             ArgumentError: ``batch_size`` is below 1.
         """
-        _check_batch_size(batch_size)
-        rows = [row.features for _, batch in self._batches(_many(x), batch_size, hashes=False) for row in batch]
+        check_batch_size(batch_size)
+        rows = [row.features for _, batch in self._batches(many(x), batch_size, hashes=False) for row in batch]
         size = next((len(row) for row in rows if row is not None), None) or self.embedding_size
         features = np.full((len(rows), size), np.nan, np.float32)
         for out, row in zip(features, rows, strict=True):
@@ -185,13 +186,7 @@ class Classifier:
 
     def _run_fitting(self, prepared: Sequence[Prepared]) -> list[_Row]:
         """As :meth:`_run`, in halves where the device's memory is short."""
-        try:
-            return self._run(prepared)
-        except DeviceMemoryError as error:
-            if len(prepared) == 1:
-                return [_Row(error=str(error))]
-        half = len(prepared) // 2
-        return [*self._run_fitting(prepared[:half]), *self._run_fitting(prepared[half:])]
+        return run_fitting(self._run, prepared, lambda error: _Row(error=error))
 
     def _run(self, prepared: Sequence[Prepared]) -> list[_Row]:
         pixels = [p.pixels for p in prepared if p.pixels is not None]
@@ -261,17 +256,3 @@ class Classifier:
             "lookalike": Lookalike(lookalike, leaves[lookalike], scores[top] - leaves[lookalike]),
             "decision": decision,
         }
-
-
-def _check_batch_size(batch_size: int) -> None:
-    if not isinstance(batch_size, int) or batch_size < 1:
-        raise ArgumentError(f"batch_size must be a whole number of at least 1; received {batch_size!r}")
-
-
-def _is_iterator(x: Any) -> bool:
-    # An open file is an iterator over its lines, and yet one photo.
-    return isinstance(x, Iterator) and not hasattr(x, "read")
-
-
-def _many(x: Any) -> Iterable[Any]:
-    return x if isinstance(x, list | tuple) or _is_iterator(x) else [x]

@@ -1,14 +1,17 @@
-"""From the name of a model to a classifier that runs. Finding models is the registry's work."""
+"""From the name of a model to a classifier or detector that runs. Finding models is the registry's work."""
 
 from __future__ import annotations
 
 import os
 
 from wildvision.backends import Backend
-from wildvision.errors import ArgumentError
+from wildvision.errors import ArgumentError, ModelError
 from wildvision.imaging import DEFAULT_LIMITS, Limits
 from wildvision.models.classifier import Classifier
+from wildvision.models.detector import Detector
 from wildvision.models.registry import Model, find_model
+
+DEFAULT_DETECTOR = "detector-default"
 
 
 def load_classifier(
@@ -35,20 +38,59 @@ def load_classifier(
         ModelError: No such model, or it is refused: another sha256, a pickle, a newer card, other classes.
         ArgumentError: An unknown backend, device, precision or ``tta``.
     """
-    if backend not in _BACKENDS:
-        raise ArgumentError(f"backend must be one of {', '.join(_BACKENDS)}; received {backend!r}")
     model = find_model(name_or_path)
-    return Classifier(model.card, _BACKENDS[backend](model, device, precision), limits=limits, tta=tta)
+    run = _backend(backend, model, device, precision)
+    return Classifier(model.card, run, limits=limits, tta=tta)
+
+
+def load_detector(
+    name_or_path: str | os.PathLike[str] = "default",
+    *,
+    device: str = "auto",
+    backend: str = "torch",
+    precision: str = "auto",
+    limits: Limits = DEFAULT_LIMITS,
+    tiles: bool = False,
+    second_look: Classifier | None = None,
+) -> Detector:
+    """Load a detector; the bundled one needs neither network nor cache.
+
+    Args:
+        name_or_path: As for :func:`load_classifier`; ``default`` is the bundled model ``detector-default``.
+        device: As for :func:`load_classifier`.
+        backend: ``torch``.
+        precision: As for :func:`load_classifier`.
+        limits: What photos may cost before they are refused.
+        tiles: Also search large photos tile by tile, for small objects; takes up to 17 times as long.
+        second_look: A classifier that scores the crop of each box again; the score reported is that of both.
+
+    Raises:
+        ModelError: No such model, or it is refused.
+        ArgumentError: An unknown backend, device or precision.
+    """
+    model = find_model(DEFAULT_DETECTOR if name_or_path == "default" else name_or_path)
+    if model.card.kind != "detector":
+        raise ModelError(
+            f"model {model.card.name!r} is a {model.card.kind}, not a detector; use load_{model.card.kind}"
+        )
+    run = _backend(backend, model, device, precision)
+    return Detector(model.card, run, limits=limits, tiles=tiles, second_look=second_look)
+
+
+def _backend(name: str, model: Model, device: str, precision: str) -> Backend:
+    if name not in _BACKENDS:
+        raise ArgumentError(f"backend must be one of {', '.join(_BACKENDS)}; received {name!r}")
+    return _BACKENDS[name](model, device, precision)
 
 
 def _torch(model: Model, device: str, precision: str) -> Backend:
     from wildvision.backends.torch_backend import TorchBackend
+    from wildvision.models.detector_weights import load_detector_network
     from wildvision.models.weights import load_network
 
-    preprocess = model.card.input
-    return TorchBackend(
-        load_network(model), mean=preprocess.mean, std=preprocess.std, device=device, precision=precision
-    )
+    network = load_detector_network(model) if model.card.kind == "detector" else load_network(model)
+    how = model.card.input
+    return TorchBackend(network, mean=how.mean, std=how.std, device=device, precision=precision)
 
 
 _BACKENDS = {"torch": _torch}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
+from torch import Tensor
 
 from wildvision.errors import ModelError
 from wildvision.models.card import ModelCard, Weights
@@ -46,8 +48,17 @@ def export_weights(network: Network, card: ModelCard, folder: Path, *, stem: str
             f"the card describes a {card.architecture!r}, the network is a {network.architecture!r}, "
             "or their classes differ"
         )
+    return write_model(network.state_dict(), card, folder, stem=stem)
+
+
+def write_model(state: Mapping[str, Tensor], card: ModelCard, folder: Path, *, stem: str | None = None) -> ModelCard:
+    """Write weights of any kind and their card, as :func:`export_weights` describes.
+
+    Raises:
+        ModelError: A weight is not finite as float16.
+    """
     tensors = {}
-    for name, tensor in network.state_dict().items():
+    for name, tensor in state.items():
         half = tensor.is_floating_point() and tensor.ndim > 1
         tensors[name] = tensor.detach().cpu().to(torch.float16 if half else tensor.dtype).contiguous()
         if tensor.is_floating_point() and not tensors[name].isfinite().all():

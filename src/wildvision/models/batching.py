@@ -1,0 +1,41 @@
+"""What both models share in taking photos: one, many or a stream of them, in batches that fit the device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from wildvision.backends import DeviceMemoryError
+from wildvision.errors import ArgumentError
+
+Input = TypeVar("Input")
+Output = TypeVar("Output")
+
+
+def check_batch_size(batch_size: int) -> None:
+    """Refuse a batch size that is no whole number of at least 1."""
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise ArgumentError(f"batch_size must be a whole number of at least 1; received {batch_size!r}")
+
+
+def is_iterator(x: Any) -> bool:
+    """Whether ``x`` is a stream of photos. An open file is an iterator over its lines, and yet one photo."""
+    return isinstance(x, Iterator) and not hasattr(x, "read")
+
+
+def many(x: Any) -> Iterable[Any]:
+    """``x`` as photos: itself, or the one photo that it is."""
+    return x if isinstance(x, list | tuple) or is_iterator(x) else [x]
+
+
+def run_fitting(
+    run: Callable[[Sequence[Input]], list[Output]], batch: Sequence[Input], failed: Callable[[str], Output]
+) -> list[Output]:
+    """``run(batch)``, in halves where the device's memory is short; ``failed(error)`` for one that never fits."""
+    try:
+        return run(batch)
+    except DeviceMemoryError as error:
+        if len(batch) == 1:
+            return [failed(str(error))]
+    half = len(batch) // 2
+    return [*run_fitting(run, batch[:half], failed), *run_fitting(run, batch[half:], failed)]

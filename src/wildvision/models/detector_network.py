@@ -1,0 +1,159 @@
+"""The detector as a torch module: torchvision's FCOS or RetinaNet on a timm backbone. Knows no files, cards or photos.
+
+Inference gives dense outputs of fixed length, so that every backend can run it; choosing among the boxes is numpy's
+work (:mod:`wildvision.models.detector_boxes`).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import timm
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.fcos import FCOS, FCOSHead
+from torchvision.models.detection.image_list import ImageList
+from torchvision.models.detection.retinanet import RetinaNet, RetinaNetHead
+from torchvision.ops import FeaturePyramidNetwork
+from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
+
+from wildvision.models.detector_settings import DetectorSettings
+
+STRIDES = (8, 16, 32, 64)
+_NOTHING = -20.0  # a logit that costs nothing where nothing is
+
+
+class Target(NamedTuple):
+    """What one picture shows.
+
+    Attributes:
+        boxes: ``(n, 4)`` float32 ``[x0, y0, x1, y1]`` in pixels of the network's input.
+        labels: ``(n,)`` int64, numbers of the product leaves.
+        ignore: ``(m, 4)`` float32; whatever is found in these areas outside ``boxes`` is neither right nor wrong.
+    """
+
+    boxes: Tensor
+    labels: Tensor
+    ignore: Tensor
+
+
+class DetectorNetwork(nn.Module):
+    """A feature pyramid on a timm backbone, and one of torchvision's dense heads.
+
+    Args:
+        architecture: Name of a timm architecture with features at strides 8, 16 and 32. Its weights are random:
+            nothing is ever downloaded here.
+        settings: Shape of pyramid and head.
+        classes: Number of product leaves.
+
+    Raises:
+        ValueError: timm knows no such architecture.
+    """
+
+    def __init__(self, architecture: str, settings: DetectorSettings, classes: int) -> None:
+        super().__init__()
+        if not timm.is_model(architecture):
+            raise ValueError(f"timm {timm.__version__} knows no architecture {architecture!r}; see timm.list_models()")
+        self.architecture = architecture
+        self.settings = settings
+        self.classes = classes
+        backbone = _Pyramid(architecture, settings.channels)
+        self.framework: Any = _FRAMEWORKS[settings.head](backbone, settings, classes)
+
+    @property
+    def body(self) -> nn.Module:
+        """The timm backbone."""
+        body: nn.Module = self.framework.backbone.body
+        return body
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised photos ``(n, 3, h, w)`` to logits ``(n, anchors, classes)``, boxes ``(n, anchors, 4)`` in pixels.
+
+        FCOS's score is the root of class probability times centre-ness (Tian et al. 2019); its log-odds are the logit.
+        """
+        outputs, anchors, _ = self._dense(x)
+        logits = outputs["cls_logits"]
+        if "bbox_ctrness" in outputs:
+            score = 0.5 * (F.logsigmoid(logits) + F.logsigmoid(outputs["bbox_ctrness"]))
+            logits = score - torch.log1p(-score.exp().clamp(max=1 - 1e-6))
+        return logits, self._decode(outputs["bbox_regression"], torch.stack(anchors))
+
+    def losses(self, x: Tensor, targets: list[Target]) -> dict[str, Tensor]:
+        """Parts of the training loss, each a scalar already averaged over the objects of the batch."""
+        outputs, anchors, per_level = self._dense(x)
+        ignored = torch.stack([_ignored(a, t) for a, t in zip(anchors, targets, strict=True)])
+        outputs["cls_logits"] = outputs["cls_logits"].masked_fill(ignored[..., None], _NOTHING)
+        wanted = [{"boxes": t.boxes, "labels": t.labels} for t in targets]
+        extra = (per_level,) if self._is_fcos else ()
+        found: dict[str, Tensor] = self.framework.compute_loss(wanted, outputs, anchors, *extra)
+        return found
+
+    @property
+    def _is_fcos(self) -> bool:
+        return self.settings.head == "fcos"
+
+    def _decode(self, codes: Tensor, anchors: Tensor) -> Tensor:
+        if self._is_fcos:
+            boxes: Tensor = self.framework.head.box_coder.decode(codes, anchors)
+            return boxes
+        flat: Tensor = self.framework.box_coder.decode_single(codes.flatten(0, 1), anchors.flatten(0, 1))
+        return flat.view_as(codes)
+
+    def _dense(self, x: Tensor) -> tuple[dict[str, Tensor], list[Tensor], list[int]]:
+        features = list(self.framework.backbone(x).values())
+        outputs = {name: out.float() for name, out in self.framework.head(features).items()}
+        images = ImageList(x, [(x.shape[2], x.shape[3])] * len(x))
+        anchors: list[Tensor] = self.framework.anchor_generator(images, features)
+        each = outputs["cls_logits"].shape[1] // sum(f.shape[2] * f.shape[3] for f in features)
+        return outputs, anchors, [each * f.shape[2] * f.shape[3] for f in features]
+
+
+class _Pyramid(nn.Module):
+    """Features at strides 8, 16, 32 of the backbone and a pooled fourth level, all with the same channels."""
+
+    def __init__(self, architecture: str, channels: int) -> None:
+        super().__init__()
+        body: Any = timm.create_model(architecture, pretrained=False, features_only=True, out_indices=(2, 3, 4))
+        self.body: nn.Module = body
+        self.pyramid = FeaturePyramidNetwork(body.feature_info.channels(), channels, extra_blocks=LastLevelMaxPool())
+        self.out_channels = channels
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        levels: dict[str, Tensor] = self.pyramid({str(i): f for i, f in enumerate(self.body(x))})
+        return levels
+
+
+def _fcos(backbone: _Pyramid, settings: DetectorSettings, classes: int) -> nn.Module:
+    anchors = AnchorGenerator(tuple((s,) for s in STRIDES), ((1.0,),) * len(STRIDES))
+    head = FCOSHead(settings.channels, 1, classes, settings.convs)
+    model: nn.Module = FCOS(backbone, classes, anchor_generator=anchors, head=head)
+    return model
+
+
+def _retinanet(backbone: _Pyramid, settings: DetectorSettings, classes: int) -> nn.Module:
+    sizes = tuple(tuple(round(4 * s * 2 ** (k / 3)) for k in range(3)) for s in STRIDES)
+    anchors = AnchorGenerator(sizes, ((0.5, 1.0, 2.0),) * len(sizes))
+    norm = partial(nn.GroupNorm, 32)
+    head = RetinaNetHead(settings.channels, anchors.num_anchors_per_location()[0], classes, norm_layer=norm)
+    for tower in (head.classification_head, head.regression_head):
+        tower.conv = tower.conv[: settings.convs]
+    model: nn.Module = RetinaNet(backbone, classes, anchor_generator=anchors, head=head)
+    return model
+
+
+_FRAMEWORKS = {"fcos": _fcos, "retinanet": _retinanet}
+
+
+def _ignored(anchors: Tensor, target: Target) -> Tensor:
+    """``(anchors,)`` bool: centres inside an ignored area and outside every box."""
+    centres = (anchors[:, :2] + anchors[:, 2:]) / 2
+    return _inside(centres, target.ignore) & ~_inside(centres, target.boxes)
+
+
+def _inside(points: Tensor, boxes: Tensor) -> Tensor:
+    x, y = points[:, None].unbind(dim=2)
+    x0, y0, x1, y1 = boxes.unbind(dim=1)
+    return ((x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)).any(dim=1)

@@ -1,0 +1,64 @@
+"""Detector networks to safetensors files and back; the files are as :mod:`wildvision.models.weights` says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load
+
+from wildvision.errors import ModelError
+from wildvision.models.card import ModelCard
+from wildvision.models.detector_network import DetectorNetwork
+from wildvision.models.registry import Model
+from wildvision.models.weights import write_model
+from wildvision.taxonomy import load_taxonomy
+
+
+def export_detector(network: DetectorNetwork, card: ModelCard, folder: Path, *, stem: str | None = None) -> ModelCard:
+    """Write a network and its card so that ``load_detector(folder)`` loads them.
+
+    Args:
+        network: The trained network, on any device.
+        card: Its card; ``weights`` is replaced by what was written.
+        folder: Where to write; made when missing.
+        stem: Name of the two files without their endings; the card's name when not given.
+
+    Returns:
+        The card as written.
+
+    Raises:
+        ModelError: The card describes another network, or a weight is not finite as float16.
+    """
+    shape, wanted = network.settings, card.detector
+    if wanted is None or (network.architecture, shape.head, shape.channels, shape.convs) != (
+        card.architecture,
+        wanted.head,
+        wanted.channels,
+        wanted.convs,
+    ):
+        raise ModelError(
+            f"the card describes a {card.architecture!r} with {wanted}, the network is a {network.architecture!r} "
+            f"with {shape}"
+        )
+    return write_model(network.state_dict(), card, folder, stem=stem)
+
+
+def load_detector_network(model: Model) -> DetectorNetwork:
+    """The network of a detector with its checked weights, in float32, on the CPU, in evaluation mode.
+
+    Raises:
+        ModelError: The card is not a detector's, the weights are not those of the card, not safetensors or not of its
+            architecture, or the card's classes are not the library's.
+    """
+    card, taxonomy = model.card, load_taxonomy()
+    if card.detector is None:
+        raise ModelError(f"model {card.name!r} is a {card.kind}, not a detector; use load_{card.kind}")
+    card.check_taxonomy(taxonomy)
+    content = model.read_weights()
+    try:
+        network = DetectorNetwork(card.architecture, card.detector, len(taxonomy.leaf_names))
+        network.load_state_dict(load(content))
+    except (SafetensorError, ValueError, RuntimeError) as error:
+        raise ModelError(f"{model.weights_path} does not hold a {card.architecture!r} detector: {error}") from error
+    return network.float().eval()
