@@ -64,13 +64,16 @@ def sample_post(rng: random.Random) -> dict[str, Any]:
     """All post-processing parameters of one picture; JSON-able."""
     warm = rng.gauss(0, 0.07) if rng.random() < 0.7 else 0.0
     return {
+        "key": rng.triangular(0.16, 0.68, 0.42),
+        "metering": rng.uniform(0.4, 1.0),
+        "expose": rng.uniform(0.3, 0.55) if rng.random() < 0.9 else None,
         "gain": [1 + warm, 1 + rng.gauss(0, 0.025), 1 - warm],
         "gamma": 2 ** rng.gauss(0, 0.18),
         "contrast": rng.gauss(1.03, 0.1),
         "saturation": max(0.2, rng.gauss(1.0, 0.2)),
         "vignette": rng.uniform(0, 0.4) if rng.random() < 0.3 else 0.0,
-        "defocus": rng.uniform(0.4, 1.6) if rng.random() < 0.2 else 0.0,
-        "motion": (rng.uniform(2, 6), rng.uniform(0, 180)) if rng.random() < 0.08 else None,
+        "defocus": rng.uniform(0.4, 1.3) if rng.random() < 0.18 else 0.0,
+        "motion": (rng.uniform(2, 5), rng.uniform(0, 180)) if rng.random() < 0.05 else None,
         "shot": abs(rng.gauss(0, 0.016)),
         "read": abs(rng.gauss(0, 0.006)),
         "chroma": abs(rng.gauss(0, 0.012)) if rng.random() < 0.5 else 0.0,
@@ -111,8 +114,17 @@ def save_jpeg(path: Path, image: np.ndarray, quality: int) -> None:
     Image.fromarray(image).save(path, quality=quality, subsampling="4:2:0" if quality < 90 else "4:4:4")
 
 
+def _exposed(x: np.ndarray, target: float) -> np.ndarray:
+    """What a phone's automatic exposure does: a gain (0.6 to 4 times) that brings the mean towards ``target``."""
+    return x * float(np.clip(target / max(float(x.mean()), 1e-3), 0.6, 4.0))
+
+
 def _tone(x: np.ndarray, p: Mapping[str, Any]) -> np.ndarray:
-    x = np.clip(x * np.asarray(p["gain"], np.float32), 0, 1) ** p["gamma"]
+    if p["expose"]:
+        x = _exposed(x, p["expose"])
+    mean = max(float(x.mean()), 0.01)
+    exposure = min(6.0, max(0.4, (p["key"] / mean) ** p["metering"]))  # the phone meters for a mean of ``key``, more or less
+    x = np.clip(x * exposure * np.asarray(p["gain"], np.float32), 0, 1) ** p["gamma"]
     x = (x - 0.5) * p["contrast"] + 0.5
     luma = x @ np.asarray((0.299, 0.587, 0.114), np.float32)
     saturation = 0.0 if p["grey"] else p["saturation"]
