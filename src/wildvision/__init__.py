@@ -14,29 +14,38 @@ if TYPE_CHECKING:
     from wildvision.contract import Detections, Lookalike, Prediction, Status
     from wildvision.errors import WildvisionError
     from wildvision.models import Classifier, load_classifier
+    from wildvision.scoring import BatchPredictor, ScoreReport, ScoreSettings, score
     from wildvision.taxonomy import load_taxonomy
 
 _HOME = {
+    "BatchPredictor": "wildvision.scoring",
     "Classifier": "wildvision.models",
     "Detections": "wildvision.contract",
     "Lookalike": "wildvision.contract",
     "Prediction": "wildvision.contract",
+    "ScoreReport": "wildvision.scoring",
+    "ScoreSettings": "wildvision.scoring",
     "Status": "wildvision.contract",
     "WildvisionError": "wildvision.errors",
     "load_classifier": "wildvision.models",
     "load_taxonomy": "wildvision.taxonomy",
+    "score": "wildvision.scoring",
 }
 
 __all__ = [
+    "BatchPredictor",
     "Classifier",
     "Detections",
     "Lookalike",
     "Prediction",
+    "ScoreReport",
+    "ScoreSettings",
     "Status",
     "WildvisionError",
     "__version__",
     "load_classifier",
     "load_taxonomy",
+    "score",
 ]
 
 

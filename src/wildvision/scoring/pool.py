@@ -13,9 +13,10 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from types import TracebackType
 from typing import Any, Literal
 
 from wildvision.contract import Status
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 Isolation = Literal["process", "thread"]
 Loaded = tuple[Prepared, ...]
+Load = Callable[[Any, threading.Event], Loaded]
 
 _STARTUP_SECONDS = 300.0
 _ATTEMPTS = 2  # a worker may be killed for what another process did to the memory
@@ -37,7 +39,7 @@ class WorkerDiedError(Exception):
 
 
 class DecodePool:
-    """Loads photos on several workers.
+    """Loads photos on several workers, which stay alive between runs. Use as a context manager, or call :meth:`close`.
 
     Args:
         loader: What to do with a payload.
@@ -52,17 +54,19 @@ class DecodePool:
             raise ArgumentError(f"workers and window must be at least 1; received {workers} and {window}")
         if isolation not in ("process", "thread"):
             raise ArgumentError(f"isolation must be 'process' or 'thread'; received {isolation!r}")
-        self._loader = loader
-        self._isolated = isolation == "process" and os.name == "posix"
-        self._free = threading.Semaphore(window)
-        self._todo: queue.Queue[tuple[int, Any] | None] = queue.Queue(2 * workers)
-        self._done: queue.Queue[tuple[int, Loaded] | BaseException | None] = queue.Queue()
-        self._workers = workers
-        self._closing = threading.Event()
-        self._threads: list[threading.Thread] = []
+        isolated = isolation == "process" and os.name == "posix"
+        self._loads = [_Process(loader).load if isolated else _in_thread(loader) for _ in range(workers)]
+        self._window = window
+        self._run: _Run | None = None
+
+    def __enter__(self) -> DecodePool:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
+        self.close()
 
     def run(self, payloads: Iterable[tuple[int, Any]], *, linger: float = 0.2) -> Iterator[tuple[int, Loaded] | None]:
-        """Load every payload.
+        """Load every payload. One run at a time.
 
         Args:
             payloads: ``(number, payload)``; iterated on a thread of the pool.
@@ -71,44 +75,65 @@ class DecodePool:
         Yields:
             ``(number, loaded)`` by order of arrival. :meth:`release` must be called for each of them sooner or later.
         """
-        self._start(payloads)
+        self._run = run = _Run(self._loads, self._window, payloads)
         try:
-            busy = self._workers
-            while busy:
-                try:
-                    arrival = self._done.get(timeout=linger)
-                except queue.Empty:
-                    yield None
-                    continue
-                if isinstance(arrival, BaseException):
-                    raise arrival
-                if arrival is None:
-                    busy -= 1
-                else:
-                    yield arrival
+            yield from run.arrivals(linger)
         finally:
-            self.close()
+            run.end()
 
     def release(self, photos: int = 1) -> None:
         """Say that photos have left the pipeline; as many new ones are taken in."""
-        self._free.release(photos)
+        if self._run is not None:
+            self._run.free.release(photos)
 
     def close(self) -> None:
-        """Stop all workers; what they have in hand is dropped."""
+        """End the run, if one is under way, and all workers; what they have in hand is dropped."""
+        if self._run is not None:
+            self._run.end()
+        for load in self._loads:
+            if isinstance(worker := getattr(load, "__self__", None), _Process):
+                worker.stop()
+
+
+class _Run:
+    """One pass over payloads: a thread that takes them in and a thread for each worker."""
+
+    def __init__(self, loads: Sequence[Load], window: int, payloads: Iterable[tuple[int, Any]]) -> None:
+        self.free = threading.Semaphore(window)
+        self._todo: queue.Queue[tuple[int, Any] | None] = queue.Queue(2 * len(loads))
+        self._done: queue.Queue[tuple[int, Loaded] | BaseException | None] = queue.Queue()
+        self._closing = threading.Event()
+        self._busy = len(loads)
+        self._threads = [
+            threading.Thread(target=self._feed, args=(payloads,), name="wildvision-feed", daemon=True),
+            *(threading.Thread(target=self._work, args=(load,), daemon=True) for load in loads),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def arrivals(self, linger: float) -> Iterator[tuple[int, Loaded] | None]:
+        while self._busy:
+            try:
+                arrival = self._done.get(timeout=linger)
+            except queue.Empty:
+                yield None
+                continue
+            if isinstance(arrival, BaseException):
+                raise arrival
+            if arrival is None:
+                self._busy -= 1
+            else:
+                yield arrival
+
+    def end(self) -> None:
         self._closing.set()
         for thread in self._threads:
             thread.join(timeout=5.0)  # a source that waits for the network is not waited for
 
-    def _start(self, payloads: Iterable[tuple[int, Any]]) -> None:
-        feed = threading.Thread(target=self._feed, args=(payloads,), name="wildvision-feed", daemon=True)
-        self._threads = [feed, *(threading.Thread(target=self._work, daemon=True) for _ in range(self._workers))]
-        for thread in self._threads:
-            thread.start()
-
     def _feed(self, payloads: Iterable[tuple[int, Any]]) -> None:
         try:
             for numbered in payloads:
-                while not self._free.acquire(timeout=0.1):
+                while not self.free.acquire(timeout=0.1):
                     if self._closing.is_set():
                         return
                 if not self._offer(numbered):
@@ -116,7 +141,7 @@ class DecodePool:
         except BaseException as e:  # raised again where the consumer is
             self._done.put(e)
         finally:
-            for _ in range(self._workers):
+            for _ in self._threads[1:]:
                 self._offer(None)
 
     def _offer(self, entry: tuple[int, Any] | None) -> bool:
@@ -128,8 +153,7 @@ class DecodePool:
             return True
         return False
 
-    def _work(self) -> None:
-        process = _Process(self._loader, self._closing) if self._isolated else None
+    def _work(self, load: Load) -> None:
         try:
             while not self._closing.is_set():
                 try:
@@ -138,28 +162,29 @@ class DecodePool:
                     continue
                 if entry is None:
                     return
-                number, payload = entry
-                loaded = self._loader(payload) if process is None else process.load(payload)
-                self._done.put((number, loaded))
+                self._done.put((entry[0], load(entry[1], self._closing)))
         except BaseException as e:
             self._done.put(e)
         finally:
-            if process is not None:
-                process.stop()
             self._done.put(None)
+
+
+def _in_thread(loader: Loader) -> Load:
+    return lambda payload, closing: loader(payload)
 
 
 class _Process:
     """One worker process; started when first needed and again after it died."""
 
-    def __init__(self, loader: Loader, closing: threading.Event) -> None:
+    def __init__(self, loader: Loader) -> None:
         self._loader = loader
-        self._closing = closing
+        self._closing = threading.Event()
         self._child: subprocess.Popen[bytes] | None = None
         self._pipe: Connection[bytes, bytes] | None = None
 
-    def load(self, payload: Any) -> Loaded:
+    def load(self, payload: Any, closing: threading.Event) -> Loaded:
         """What the worker makes of a payload; a typed failure when it hangs or dies."""
+        self._closing = closing
         try:
             message = pickle.dumps(payload, protocol=5)
         except Exception as e:  # a caller's object may raise anything
@@ -173,7 +198,7 @@ class _Process:
                 death = str(e)
                 logger.warning("a decode worker died (%s); starting another", death)
                 continue
-            if answer is None:
+            if answer is None:  # too late, or nobody waits for it any more
                 self.stop()
                 return self._loader.failed(Status.TIMEOUT, f"the decoder hung for {limit:g} s and was killed")
             return answer

@@ -41,11 +41,15 @@ class Scorer:
         detector: A detector, or what ``load_detector`` takes; ``None`` runs none.
         batch_size: Photos that go through the models together; halved for good where the device's memory is short.
         options: Passed to the loading functions when names are given: ``device``, ``backend``, ``precision``.
+
+    Attributes:
+        named: Classifier and detector as they were given.
     """
 
     def __init__(
         self, classifier: Classifier | str | os.PathLike[str], detector: Any = None, *, batch_size: int, **options: Any
     ) -> None:
+        self.named = (classifier, detector)
         self.classifier = _loaded(classifier, "load_classifier", options)
         self.detector = None if detector is None else _loaded(detector, "load_detector", options)
         self.batch_size = batch_size

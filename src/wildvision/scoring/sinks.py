@@ -20,6 +20,28 @@ Format = Literal["jsonl", "parquet"]
 FORMATS: tuple[Format, ...] = ("jsonl", "parquet")
 LOG = "parts.jsonl"
 
+ROW_FIELDS = (
+    "schema",
+    "id",
+    "path",
+    "listing_id",
+    "status",
+    "error",
+    "width",
+    "height",
+    "sha256",
+    "phash",
+    "scores",
+    "leaf",
+    "lookalike",
+    "decision",
+    "detections",
+    "model",
+    "copy_of",
+    "extra",
+)
+"""Fields of a row, in order."""
+
 _GROUP_ROWS = 1000  # Parquet rows held in memory
 
 
@@ -217,28 +239,14 @@ def arrow_schema(groups: Sequence[str]) -> Any:
 
     text, real = pa.string(), pa.float64()
     box = [("group", text), ("score", real), ("box", pa.list_(real))]
-    return pa.schema(
-        [
-            ("schema", text),
-            ("id", text),
-            ("path", text),
-            ("listing_id", text),
-            ("status", text),
-            ("error", text),
-            ("width", pa.int32()),
-            ("height", pa.int32()),
-            ("sha256", text),
-            ("phash", text),
-            ("scores", pa.struct([(group, real) for group in groups])),
-            ("leaf", text),
-            ("lookalike", pa.struct([("leaf", text), ("score", real), ("margin", real)])),
-            ("decision", text),
-            ("detections", pa.list_(pa.struct(box))),
-            ("model", text),
-            ("copy_of", text),
-            ("extra", text),
-        ]
-    )
+    special = {
+        "width": pa.int32(),
+        "height": pa.int32(),
+        "scores": pa.struct([(group, real) for group in groups]),
+        "lookalike": pa.struct([("leaf", text), ("score", real), ("margin", real)]),
+        "detections": pa.list_(pa.struct(box)),
+    }
+    return pa.schema([(field, special.get(field, text)) for field in ROW_FIELDS])
 
 
 def arrow_rows(rows: Sequence[Mapping[str, Any]], schema: Any) -> Any:

@@ -21,30 +21,13 @@ from typing import Any
 from wildvision.contract import SCHEMA, Decision, Status
 from wildvision.errors import ArgumentError, WildvisionError
 from wildvision.scoring.runmanifest import RunManifest
-from wildvision.scoring.sinks import LOG, Part, read_part, read_parts
+from wildvision.scoring.sinks import LOG, ROW_FIELDS, Part, read_part, read_parts
 from wildvision.taxonomy import load_taxonomy
 
 _STATUSES = frozenset(s.value for s in Status)
 _DECISIONS = frozenset(d.value for d in Decision)
-_REQUIRED = (
-    "schema",
-    "id",
-    "path",
-    "listing_id",
-    "status",
-    "error",
-    "width",
-    "height",
-    "sha256",
-    "phash",
-    "scores",
-    "leaf",
-    "lookalike",
-    "decision",
-    "detections",
-    "model",
-)
 _OPTIONAL = ("copy_of", "extra")
+_REQUIRED = tuple(field for field in ROW_FIELDS if field not in _OPTIONAL)
 _MOST = 20
 
 
@@ -117,7 +100,7 @@ def row_problem(row: Any) -> str | None:
         return f"expected an object, received {type(row).__name__}"
     if missing := [k for k in _REQUIRED if k not in row]:
         return f"missing fields: {', '.join(missing)}"
-    if unknown := [str(k) for k in row if k not in _REQUIRED and k not in _OPTIONAL]:
+    if unknown := [str(k) for k in row if k not in ROW_FIELDS]:
         return f"unknown fields: {', '.join(unknown)}"
     return next(_problems(row), None)
 
