@@ -19,6 +19,36 @@ import albumentations as A  # noqa: E402, N812
 UInt8Image = npt.NDArray[np.uint8]
 
 
+def looks() -> list[Any]:
+    """Light, colour, sharpness, noise, patches and JPEG: what changes pixels and leaves places alone."""
+    return [
+        A.OneOf(
+            [
+                A.ColorJitter(brightness=(0.6, 1.4), contrast=(0.6, 1.5), saturation=(0.3, 1.6), hue=(-0.04, 0.04)),
+                A.RandomGamma(gamma_limit=(60, 170)),
+                A.RGBShift(r_shift_limit=35, g_shift_limit=25, b_shift_limit=35),
+                A.PlanckianJitter(),
+            ],
+            p=0.85,
+        ),
+        A.ToGray(p=0.12),
+        A.OneOf(
+            [
+                A.GaussianBlur(blur_limit=(3, 7)),
+                A.MotionBlur(blur_limit=(3, 9)),
+                A.Downscale(scale_range=(0.25, 0.7)),
+                A.Sharpen(),
+            ],
+            p=0.35,
+        ),
+        A.OneOf([A.GaussNoise(std_range=(0.02, 0.12)), A.ISONoise()], p=0.2),
+        A.CoarseDropout(
+            num_holes_range=(1, 3), hole_height_range=(0.08, 0.3), hole_width_range=(0.08, 0.3), fill="random", p=0.2
+        ),
+        A.ImageCompression(quality_range=(20, 95), p=0.7),
+    ]
+
+
 class Augment:
     """Square uint8 RGB in, square uint8 RGB out; a pure function of picture and seed."""
 
@@ -32,30 +62,7 @@ class Augment:
                 A.Affine(rotate=(-25, 25), shear=(-8, 8), border_mode=cv2.BORDER_REFLECT_101, p=0.35),
                 A.RandomRotate90(p=0.1),
                 A.Perspective(scale=(0.02, 0.08), p=0.15),
-                A.OneOf(
-                    [
-                        A.ColorJitter(brightness=(0.6, 1.4), contrast=(0.6, 1.5), saturation=(0.3, 1.6), hue=(-0.04, 0.04)),
-                        A.RandomGamma(gamma_limit=(60, 170)),
-                        A.RGBShift(r_shift_limit=35, g_shift_limit=25, b_shift_limit=35),
-                        A.PlanckianJitter(),
-                    ],
-                    p=0.85,
-                ),
-                A.ToGray(p=0.12),
-                A.OneOf(
-                    [
-                        A.GaussianBlur(blur_limit=(3, 7)),
-                        A.MotionBlur(blur_limit=(3, 9)),
-                        A.Downscale(scale_range=(0.25, 0.7)),
-                        A.Sharpen(),
-                    ],
-                    p=0.35,
-                ),
-                A.OneOf([A.GaussNoise(std_range=(0.02, 0.12)), A.ISONoise()], p=0.2),
-                A.CoarseDropout(
-                    num_holes_range=(1, 3), hole_height_range=(0.08, 0.3), hole_width_range=(0.08, 0.3), fill="random", p=0.2
-                ),
-                A.ImageCompression(quality_range=(20, 95), p=0.7),
+                *looks(),
             ]
         )
 
@@ -66,6 +73,19 @@ class Augment:
         out: UInt8Image = self.pipeline(image=image)["image"]
         if rng.random() < 0.12:
             out = _caption(out, rng)
+        return out
+
+
+class Looks:
+    """:func:`looks` by themselves, for pictures with boxes; a pure function of picture and seed."""
+
+    def __init__(self) -> None:
+        self.pipeline: Any = A.Compose(looks())
+
+    def __call__(self, image: UInt8Image, seed: int) -> UInt8Image:
+        """``(H, W, 3)`` to the same shape."""
+        self.pipeline.set_random_seed(seed % 2**32)
+        out: UInt8Image = self.pipeline(image=image)["image"]
         return out
 
 

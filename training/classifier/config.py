@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from training.settings import checked
 from wildvision.errors import ArgumentError
 from wildvision.imaging import Preprocess
 
@@ -93,14 +93,14 @@ def read_config(path: Path) -> ClassifierConfig:
     """
     raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     try:
-        values = _checked(raw, ClassifierConfig, str(path))
+        values = checked(raw, ClassifierConfig, str(path))
         return ClassifierConfig(
             **values
             | {
-                "input": Preprocess(**_checked(raw["input"], Preprocess, f"{path}: input")),
-                "optimiser": Optimiser(**_checked(raw["optimiser"], Optimiser, f"{path}: optimiser")),
-                "sampling": Sampling(**_checked(raw["sampling"], Sampling, f"{path}: sampling")),
-                "loss": Loss(**_checked(raw["loss"], Loss, f"{path}: loss")),
+                "input": Preprocess(**checked(raw["input"], Preprocess, f"{path}: input")),
+                "optimiser": Optimiser(**checked(raw["optimiser"], Optimiser, f"{path}: optimiser")),
+                "sampling": Sampling(**checked(raw["sampling"], Sampling, f"{path}: sampling")),
+                "loss": Loss(**checked(raw["loss"], Loss, f"{path}: loss")),
                 "manifests": tuple(raw["manifests"]),
                 "not_trained_on": tuple(raw["not_trained_on"]),
                 "folds": tuple(tuple(fold) for fold in raw["folds"]),
@@ -108,14 +108,3 @@ def read_config(path: Path) -> ClassifierConfig:
         )
     except TypeError as e:
         raise ArgumentError(f"{path}: {e}") from e
-
-
-def _checked(value: Any, kind: type, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ArgumentError(f"{where}: expected a mapping; received {value!r}")
-    known = {f.name for f in fields(kind)}
-    if unknown := sorted(set(value) - known):
-        raise ArgumentError(f"{where}: unknown keys {unknown}; known are {sorted(known)}")
-    if missing := sorted(known - set(value)):
-        raise ArgumentError(f"{where}: missing keys {missing}")
-    return dict(value)

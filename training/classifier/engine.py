@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import copy
 import logging
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +22,16 @@ from training.classifier.augment import Augment, shrink_into
 from training.classifier.config import ClassifierConfig
 from training.classifier.photos import Photos
 from training.classifier.sampling import NONE, BatchSampler
+from training.optim import (
+    freeze,
+    full_precision_depthwise,
+    normalise,
+    read_checkpoint,
+    save_checkpoint,
+    schedule,
+    still_norms,
+    update_average,
+)
 from wildvision.imaging import Preparer, Preprocess
 from wildvision.models.network import Network
 
@@ -84,7 +92,7 @@ class Run:
         self.network = network
         freeze(network.backbone, config.frozen_stages)
         if self.device.type == "cpu":
-            _full_precision_depthwise(network)
+            full_precision_depthwise(network)
         how = config.optimiser
         body = [p for p in network.backbone.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(
@@ -120,9 +128,9 @@ class Run:
     def _advance(self, pixels: Tensor, groups: Tensor, leaves: Tensor) -> float:
         how = self.config.optimiser
         for group in self.optimiser.param_groups:
-            group["lr"] = group["peak"] * _schedule(self.step / self.config.steps, how.warmup)
+            group["lr"] = group["peak"] * schedule(self.step / self.config.steps, how.warmup)
         self.network.train()
-        _still_norms(self.network)
+        still_norms(self.network)
         with torch.autocast(self.device.type, torch.bfloat16):
             logits, _ = self.network(normalise(pixels.to(self.device), self.config.input))
         loss = self._loss(logits.float(), groups.to(self.device), leaves.to(self.device))
@@ -131,11 +139,7 @@ class Run:
         nn.utils.clip_grad_norm_([p for p in self.network.parameters() if p.requires_grad], 2.0)
         self.optimiser.step()
         self.step += 1
-        decay = min(how.ema_decay, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for mean, new in zip(self.average.parameters(), self.network.parameters(), strict=True):
-                if new.requires_grad:
-                    mean.lerp_(new, 1 - decay)
+        update_average(self.average, self.network, step=self.step, decay=how.ema_decay)
         return float(loss.detach())
 
     def _loss(self, logits: Tensor, groups: Tensor, leaves: Tensor) -> Tensor:
@@ -152,29 +156,17 @@ class Run:
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
         }
-        self.folder.mkdir(parents=True, exist_ok=True)
-        part = self.folder / "checkpoint.part"
-        torch.save(state, part)
-        part.replace(self.folder / "checkpoint.pt")
+        save_checkpoint(self.folder, state)
 
     def _resume(self) -> None:
-        file = self.folder / "checkpoint.pt"
-        if not file.exists():
+        state = read_checkpoint(self.folder, self.device)
+        if state is None:
             return
-        state: dict[str, Any] = torch.load(file, map_location=self.device, weights_only=True)
         self.step = state["step"]
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         log.info("resumed at step %d of %d", self.step, self.config.steps)
-
-
-def freeze(backbone: nn.Module, stages: int) -> None:
-    """Stop the gradient for the stem and the first ``stages`` stages of a timm EfficientNet."""
-    if stages == 0:
-        return
-    for part in (backbone.conv_stem, backbone.bn1, *backbone.blocks[:stages]):
-        part.requires_grad_(False)
 
 
 @torch.inference_mode()
@@ -194,42 +186,6 @@ def score_photos(
                 logits = (logits + network(x.flip(3))[0].float()) / 2
         out.append(logits.cpu().numpy())
     return np.concatenate(out)
-
-
-def normalise(pixels: Tensor, how: Preprocess) -> Tensor:
-    """``(n, S, S, 3)`` uint8 to ``(n, 3, S, S)`` float32 in channels-last memory."""
-    x = pixels.permute(0, 3, 1, 2).float()
-    mean = torch.tensor(how.mean, device=x.device).view(1, 3, 1, 1) * 255
-    std = torch.tensor(how.std, device=x.device).view(1, 3, 1, 1) * 255
-    return ((x - mean) / std).contiguous(memory_format=torch.channels_last)
-
-
-def _schedule(progress: float, warmup: float) -> float:
-    if progress < warmup:
-        return progress / warmup
-    return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup))) + 0.005
-
-
-def _still_norms(network: nn.Module) -> None:
-    """Keep ImageNet's running statistics: batches mix museums, shops and renders, and none should set them."""
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.eval()
-
-
-def _full_precision_depthwise(network: Network) -> None:
-    """Run trainable depthwise convolutions outside autocast: their bf16 backward is many times slower on CPUs."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d) and module.groups > 1 and module.weight.requires_grad:
-            module.forward = _without_autocast(module.forward)  # type: ignore[method-assign]
-
-
-def _without_autocast(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    def run(x: Tensor) -> Tensor:
-        with torch.autocast("cpu", enabled=False):
-            return forward(x.float())
-
-    return run
 
 
 def _chunks(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:

@@ -1,0 +1,84 @@
+"""What both trainers share: freezing, the schedule, the moving average, bf16 on CPUs, checkpoints."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from wildvision.imaging import Preprocess
+
+
+def freeze(backbone: nn.Module, stages: int) -> None:
+    """Stop the gradient for the stem and the first ``stages`` stages of a timm EfficientNet."""
+    if stages == 0:
+        return
+    for part in (backbone.conv_stem, backbone.bn1, *backbone.blocks[:stages]):
+        part.requires_grad_(False)
+
+
+def still_norms(network: nn.Module) -> None:
+    """Keep ImageNet's running statistics: batches mix museums, shops and renders, and none should set them."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+
+
+def full_precision_depthwise(network: nn.Module) -> None:
+    """Run trainable depthwise convolutions outside autocast: their bf16 backward is many times slower on CPUs."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d) and module.groups > 1 and module.weight.requires_grad:
+            module.forward = _without_autocast(module.forward)  # type: ignore[method-assign]
+
+
+def _without_autocast(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    def run(x: Tensor) -> Tensor:
+        with torch.autocast("cpu", enabled=False):
+            return forward(x.float())
+
+    return run
+
+
+def schedule(progress: float, warmup: float) -> float:
+    """Share of the peak learning rate: a linear warm-up, then a cosine down to half a percent."""
+    if progress < warmup:
+        return progress / warmup
+    return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup))) + 0.005
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, network: nn.Module, *, step: int, decay: float) -> None:
+    """Move the average's trained weights towards the network's; faster in the first steps, when it knows little."""
+    decay = min(decay, (1 + step) / (10 + step))
+    for mean, new in zip(average.parameters(), network.parameters(), strict=True):
+        if new.requires_grad:
+            mean.lerp_(new, 1 - decay)
+
+
+def normalise(pixels: Tensor, how: Preprocess) -> Tensor:
+    """``(n, S, S, 3)`` uint8 to ``(n, 3, S, S)`` float32 in channels-last memory."""
+    x = pixels.permute(0, 3, 1, 2).float()
+    mean = torch.tensor(how.mean, device=x.device).view(1, 3, 1, 1) * 255
+    std = torch.tensor(how.std, device=x.device).view(1, 3, 1, 1) * 255
+    return ((x - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
+    """Write ``checkpoint.pt``; a run that dies meanwhile leaves the earlier one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / "checkpoint.part"
+    torch.save(state, part)
+    part.replace(folder / "checkpoint.pt")
+
+
+def read_checkpoint(folder: Path, device: torch.device) -> dict[str, Any] | None:
+    """What :func:`save_checkpoint` wrote, ``None`` when there is nothing yet."""
+    file = folder / "checkpoint.pt"
+    if not file.exists():
+        return None
+    state: dict[str, Any] = torch.load(file, map_location=device, weights_only=True)
+    return state
