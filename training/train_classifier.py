@@ -46,7 +46,12 @@ def main() -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     config = read_config(args.config)
-    photos = load_photos([Path(m) for m in config.manifests], size=config.cache_size, cache=args.cache)
+    photos = load_photos(
+        [Path(m) for m in config.manifests],
+        annotations=Path(config.annotations),
+        size=config.cache_size,
+        cache=args.cache,
+    )
     for fold in args.fold or [None]:
         train(config, photos, fold, runs=args.runs, cache=args.cache)
 

@@ -6,6 +6,7 @@ The only module that touches albumentations (MIT, no longer developed).
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -17,6 +18,7 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # read at import: no loo
 import albumentations as A  # noqa: E402, N812
 
 UInt8Image = npt.NDArray[np.uint8]
+LEAST_ZOOM = 0.2  # share of the photo's side that a crop keeps at least
 
 
 def looks() -> list[Any]:
@@ -87,6 +89,34 @@ class Looks:
         self.pipeline.set_random_seed(seed % 2**32)
         out: UInt8Image = self.pipeline(image=image)["image"]
         return out
+
+
+def zoom(
+    image: UInt8Image, boxes: Sequence[tuple[float, float, float, float]], rng: np.random.Generator
+) -> UInt8Image:
+    """A random crop that keeps one of the boxes whole; anywhere when there are none, so that zoom predicts no label.
+
+    Args:
+        image: ``(S, S, 3)``.
+        boxes: ``[x0, y0, x1, y1]`` as shares of the sides, in [0, 1].
+        rng: Source of chance.
+    """
+    x0, y0, x1, y1 = boxes[int(rng.integers(len(boxes)))] if boxes else _anywhere(rng)
+    side = len(image)
+    spans = []
+    for low, high in ((y0, y1), (x0, x1)):
+        least = max(high - low, LEAST_ZOOM)
+        length = least * (1 / least) ** rng.random()  # log-uniform from the box to the whole
+        start = np.clip(rng.uniform(high - length, low) if length > high - low else low, 0, 1 - length)
+        spans.append(slice(int(start * side), max(int((start + length) * side), int(start * side) + 1)))
+    return np.ascontiguousarray(image[spans[0], spans[1]])
+
+
+def _anywhere(rng: np.random.Generator) -> tuple[float, float, float, float]:
+    """A box of like sizes as products have."""
+    width, height = rng.uniform(0.3, 0.95, 2)
+    x, y = rng.uniform(0, 1 - width), rng.uniform(0, 1 - height)
+    return x, y, x + width, y + height
 
 
 def shrink_into(small: UInt8Image, room: UInt8Image, rng: np.random.Generator) -> UInt8Image:

@@ -31,6 +31,7 @@ class Sampling:
         positives: Share of each product group in a batch; the rest are negatives.
         synthetic: Share of renders within each class that has both renders and photos.
         composed: Share of the samples that the composer pastes together.
+        zoomed: Share of the samples cropped around one of their boxes (around nothing in particular without boxes).
         tiny: Share of the samples shrunk into another (negative) photo.
     """
 
@@ -38,6 +39,7 @@ class Sampling:
     synthetic: float
     composed: float
     tiny: float
+    zoomed: float
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class ClassifierConfig:
         frozen_stages: So many first stages (with the stem) keep their ImageNet weights.
         cache_size: Side in pixels at which photos are cached; crops are cut from it.
         manifests: Photo manifests; paths of their rows are relative to the manifest's folder.
+        annotations: Box annotations of the first manifest's photos.
         composer_bank: Folder of cut-outs and backgrounds as ``python -m training.composer bank`` writes it.
         not_trained_on: Sources that are measured but teach nothing (the product is a tiny part of the photo).
         folds: Held-out sources of each leave-one-source-out fold.
@@ -72,6 +75,7 @@ class ClassifierConfig:
     samples: int
     seed: int
     manifests: tuple[str, ...]
+    annotations: str
     composer_bank: str
     not_trained_on: tuple[str, ...]
     folds: tuple[tuple[str, ...], ...]

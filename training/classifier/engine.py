@@ -18,10 +18,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 from torch.utils.data import DataLoader, Dataset
 
-from training.classifier.augment import Augment, shrink_into
+from training.classifier.augment import Augment, shrink_into, zoom
 from training.classifier.config import ClassifierConfig
 from training.classifier.photos import Photos
 from training.classifier.sampling import NONE, BatchSampler
+from training.data.manifest import Record
 from training.optim import (
     freeze,
     full_precision_depthwise,
@@ -53,6 +54,7 @@ class Batches(Dataset[tuple[Tensor, Tensor, Tensor]]):
         self.augment = Augment(config.input.size)
         self.groups, self.leaves = network.rollup.groups, network.rollup.leaves
         self.members = network.rollup.members.astype(np.float32)
+        self.boxes = {n: relative_boxes(photos.records[n]) for n in np.unique(sampler.numbers).tolist()}
         self.rooms = np.array([n for n in np.unique(sampler.numbers) if photos.records[n].group == NONE])
 
     def __len__(self) -> int:
@@ -71,14 +73,25 @@ class Batches(Dataset[tuple[Tensor, Tensor, Tensor]]):
         if self.composer is not None and draw < how.composed:
             image, shown = self.composer(rng)
             leaf = self.leaves.index(shown[0]) if len(set(shown)) == 1 else -1
-            return self.augment(image, seed), self.members[:, [self.leaves.index(name) for name in shown]].max(1, initial=0.0), leaf
+            groups = self.members[:, [self.leaves.index(name) for name in shown]].max(1, initial=0.0)
+            return self.augment(image, seed), groups, leaf
         record, image = self.photos.records[number], self.photos.pixels[number]
         groups = np.array([record.group == g for g in self.groups], dtype=np.float32)
         leaf = self.leaves.index(record.leaf)
+        if rng.random() < how.zoomed:
+            image = zoom(image, self.boxes.get(number, ()), rng)
         if draw > 1 - how.tiny:
             image = shrink_into(image, self.photos.pixels[int(rng.choice(self.rooms))], rng)
             leaf = leaf if record.group != NONE else -1
         return self.augment(np.ascontiguousarray(image), seed), groups, leaf
+
+
+def relative_boxes(record: Record) -> tuple[tuple[float, float, float, float], ...]:
+    """The boxes of a record as shares of the photo's sides, within [0, 1]."""
+    if not record.boxes or not record.width or not record.height:
+        return ()
+    scale = np.array([record.width, record.height] * 2)
+    return tuple(tuple(np.clip(np.array(box.corners) / scale, 0, 1).tolist()) for box in record.boxes)
 
 
 class Run:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from training.data.annotations import merge, read_annotations
 from training.data.manifest import Record, read_manifest
 from wildvision.imaging import Preparer, Preprocess
 
@@ -33,18 +34,20 @@ class Photos:
         return len(self.records)
 
 
-def load_photos(manifests: Sequence[Path], *, size: int, cache: Path) -> Photos:
+def load_photos(manifests: Sequence[Path], *, annotations: Path, size: int, cache: Path) -> Photos:
     """Read manifests and their photos; unreadable photos are left out with a warning.
 
     Args:
         manifests: CSV or Parquet manifests.
+        annotations: Boxes of photos of the first manifest.
         size: Side of the cached squares in pixels.
         cache: Folder for the arrays; one file a manifest, made anew when the manifest changes.
     """
     records: list[Record] = []
     arrays: list[npt.NDArray[np.uint8]] = []
-    for manifest in manifests:
-        rows = [replace(r, path=str(manifest.parent / r.path)) for r in read_manifest(manifest)]
+    for k, manifest in enumerate(manifests):
+        rows = read_manifest(manifest) if k else merge(read_manifest(manifest), read_annotations(annotations))
+        rows = [replace(row, path=str(manifest.parent / row.path)) for row in rows]
         pixels, good = _cached(manifest, rows, size, cache)
         records += [row for row, ok in zip(rows, good, strict=True) if ok]
         arrays.append(pixels if good.all() else pixels[good])

@@ -47,9 +47,11 @@ def render_picture() -> np.ndarray:
 
 
 def render_mask() -> np.ndarray:
-    """(H, W) uint8: the ``pass_index`` of the visible object at each pixel. Changes the scene: call it last."""
+    """(H, W) uint8: the ``pass_index`` of the visible object at each pixel; panes count as air. Changes the scene: call it last."""
     scene, layer = bpy.context.scene, bpy.context.view_layer
     layer.material_override = _index_material()
+    for obj in scene.objects:
+        obj.hide_render = obj.hide_render or bool(obj.get("see_through"))
     scene.world = bpy.data.worlds.new("black")
     scene.world.use_nodes = True
     next(n for n in scene.world.node_tree.nodes if n.type == "BACKGROUND").inputs[1].default_value = 0.0

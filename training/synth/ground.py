@@ -244,6 +244,7 @@ def _shelf(rng: random.Random, material: Any, glass: bool) -> list[Any]:
         g = Graph("pane")
         g.set(Base_Color=(1, 1, 1), Roughness=0.02, Alpha=0.06, Specular_IOR_Level=0.8)
         pane = shapes.move(shapes.box((width, 0.01, height)), y=-depth)
+        pane["see_through"] = True  # left out of the mask
         parts.append(shapes.paint(pane, g.material))
     floor = shapes.move(shapes.sheet(lambda u, v: ((2 * u - 1) * FAR, (2 * v - 1) * FAR, 0), 2, 2), z=-height - 0.5)
     return [*parts, lower, shapes.paint(floor, plain_material(rng))]

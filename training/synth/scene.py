@@ -74,7 +74,8 @@ def stage(
     target = everything or [shapes.move(shapes.box((0.9, 0.6, 0.3)), z=0.0)]
     place_clutter(params["clutter"]["items"], params["clutter"]["seed"], [_circle(target)])
     occlude(params["occluder"], params["occluder_seed"], target)
-    camera = set_camera(params["camera"], subject or target, size)
+    main = made[0][1].objects if leaf != EMPTY else []
+    camera = set_camera(params["camera"], main or target, size)
     if not everything:
         shapes.discard(target[0])
     set_light(params["light"], hdri, camera)

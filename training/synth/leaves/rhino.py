@@ -8,12 +8,13 @@ import random
 import numpy as np
 
 from training.synth import shapes
-from training.synth.forms import worked, wrap_relief
+from training.synth.forms import worked
 from training.synth.leaves import BuildContext, Builder, Built
 from training.synth.leaves.horns import Horn, cap, rhino, rhino_horn, skin_of
 from training.synth.leaves.panels import Object, cushion, rounded_rect, tube
 from training.synth.materials import keratin
 from training.synth.materials.wood import wood
+from training.synth.relief import wrap_relief
 
 
 def _lay(rng: random.Random, objects: list[Object], showing_base: float = 0.4) -> list[Object]:

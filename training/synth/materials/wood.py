@@ -29,7 +29,7 @@ def wood(rng: random.Random, holdout: bool) -> Any:
     place = g.warp(place, 1.5, 0.08)
     rings = g.wave(g.mapping(place, scale=(1, 1, 0.08)), rng.uniform(3, 9), rng.uniform(1, 4), 3, "RINGS", "Z")
     pores = g.noise(g.mapping(place, scale=(60, 60, 2)), 1.5, 4, 0.6)
-    colour = g.mix(g.remap(rings, 0.1, 0.9, 0, rng.uniform(0.4, 1.0)), pale, dark)
+    colour = g.mix(g.remap(rings, 0.1, 0.9, 0, rng.uniform(0.2, 0.65)), pale, dark)
     colour = g.mix(g.remap(pores, 0.55, 0.7, 0, 0.55), colour, tuple(0.5 * c for c in dark))
     colour = g.mix(g.remap(g.pointiness(), 0.42, 0.52, rng.uniform(0.3, 0.8), 0), colour, tuple(0.3 * c for c in dark))
     finish = rng.choice(("raw", "wax", "varnish"))

@@ -1,0 +1,1 @@
+"""What `training/train_detector.py` is made of: pictures with boxes, augmentation, batches, engine, COCO measures."""

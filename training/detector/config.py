@@ -1,0 +1,116 @@
+"""The typed form of `configs/detector-*.yaml`; unknown or missing keys are errors. No training here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from training.classifier.config import Optimiser
+from training.settings import checked
+from wildvision.errors import ArgumentError, ModelError
+from wildvision.imaging import Preprocess
+from wildvision.models import DetectorSettings
+
+
+@dataclass(frozen=True)
+class PhotoSet:
+    """A manifest, and an annotation file with the boxes of its photos; empty where the manifest has them itself."""
+
+    manifest: str
+    boxes: str
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What a batch is made of.
+
+    Attributes:
+        positives: Share of each product group among the photos; the rest are negatives.
+        synthetic: Share of renders within each class that has both renders and photos.
+        composed: Share of the pictures that the composer pastes together.
+        mosaic: Share of the other pictures that are four photos side by side.
+    """
+
+    positives: dict[str, float]
+    synthetic: float
+    composed: float
+    mosaic: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """COCO mAP while training: every so many steps (0: only at the end), on so many photos."""
+
+    every: int
+    photos: int
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """One trained detector.
+
+    Attributes:
+        input: How a photo is fed when the detector runs; a letterbox.
+        detector: Shape of the network and treatment of its boxes.
+        sizes: Sides in pixels of the training pictures, one drawn for each batch; multiples of 32.
+        frozen_stages: So many first stages (with the stem) keep their ImageNet weights.
+        photos: Manifests; paths of their rows are relative to the manifest's folder.
+        composer_bank: Folder of cut-outs and backgrounds as ``python -m training.composer bank`` writes it.
+        not_trained_on: Sources that are measured but teach nothing.
+        folds: Held-out sources of each leave-one-source-out fold.
+    """
+
+    name: str
+    architecture: str
+    pretrained: str
+    input: Preprocess
+    detector: DetectorSettings
+    sizes: tuple[int, ...]
+    frozen_stages: int
+    batch_size: int
+    samples: int
+    seed: int
+    photos: tuple[PhotoSet, ...]
+    composer_bank: str
+    not_trained_on: tuple[str, ...]
+    folds: tuple[tuple[str, ...], ...]
+    optimiser: Optimiser
+    sampling: Sampling
+    evaluation: Evaluation
+
+    def __post_init__(self) -> None:
+        if bad := [size for size in self.sizes if size % 32]:
+            raise ArgumentError(f"sizes must be multiples of 32; received {bad}")
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps."""
+        return self.samples // self.batch_size
+
+
+def read_config(path: Path) -> DetectorConfig:
+    """Read and check one YAML.
+
+    Raises:
+        ArgumentError: A key is unknown, missing or of the wrong kind.
+    """
+    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        values = checked(raw, DetectorConfig, str(path))
+        parts = {"input": Preprocess, "optimiser": Optimiser, "sampling": Sampling, "evaluation": Evaluation}
+        for name, kind in parts.items():
+            values[name] = kind(**checked(raw[name], kind, f"{path}: {name}"))
+        return DetectorConfig(
+            **values
+            | {
+                "detector": DetectorSettings(**raw["detector"]),
+                "sizes": tuple(raw["sizes"]),
+                "photos": tuple(PhotoSet(**checked(p, PhotoSet, f"{path}: photos")) for p in raw["photos"]),
+                "not_trained_on": tuple(raw["not_trained_on"]),
+                "folds": tuple(tuple(fold) for fold in raw["folds"]),
+            }
+        )
+    except (TypeError, ModelError) as e:
+        raise ArgumentError(f"{path}: {e}") from e
