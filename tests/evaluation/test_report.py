@@ -33,8 +33,9 @@ STRESS = {
 def evaluation():
     table = make_table(400, synthetic=0.3)
     found = measure(judge_across_sources(table), model="<made-up>", resamples=30, unscored={"truncated": 2})
+    real, synthetic = (dataclasses.replace(p, groups={"ivory": p.groups["ivory"]}) for _, p in found.parts)
     explained = {"ivory": {"n": 4, "energy": 0.5, "chance": 0.2, "ratio": 2.5, "n_filled": 0}}
-    return dataclasses.replace(found, robustness=(STRESS,), explanations=explained)
+    return dataclasses.replace(found, real=real, synthetic=synthetic, robustness=(STRESS,), explanations=explained)
 
 
 def test_a_report_is_json_and_one_self_contained_page(evaluation, tmp_path):
@@ -43,7 +44,7 @@ def test_a_report_is_json_and_one_self_contained_page(evaluation, tmp_path):
     assert report["real"]["groups"]["ivory"]["n_positives"] > 0
     assert not re.search(r'(src|href)="(?!data:|#)', page)
     assert "<script" not in page
-    assert page.count("<svg") == 2 * (4 + 1)
+    assert page.count("<svg") == 2 * (1 + 1)
     assert "&lt;made-up&gt;" in page
     assert "<made-up>" not in page
 
@@ -91,9 +92,10 @@ def test_without_matplotlib_the_extra_is_named(evaluation, tmp_path, monkeypatch
 def test_a_card_gets_numbers_counts_and_intervals_but_no_curves_and_no_photos(evaluation, model, tmp_path):
     folder = tmp_path / "model"
     shutil.copytree(model, folder)
-    write_metrics(evaluation, folder, calibration={"ivory": {"n_positives": 3}})
+    write_metrics(evaluation, folder, "made-up photos", calibration={"ivory": {"n_positives": 3}})
     metrics = load_card(folder).metrics
     ivory = metrics["real"]["groups"]["ivory"]
+    assert metrics["measured_on"] == "made-up photos"
     assert set(ivory["auroc"]) == {"value", "low", "high"}
     assert ivory["n_sources"] > 0
     assert metrics["synthetic"]["groups"]["ivory"] != ivory
@@ -104,4 +106,4 @@ def test_a_card_gets_numbers_counts_and_intervals_but_no_curves_and_no_photos(ev
 
 
 def test_a_block_without_renders_says_so(evaluation):
-    assert metrics_block(dataclasses.replace(evaluation, synthetic=None))["synthetic"] is None
+    assert metrics_block(dataclasses.replace(evaluation, synthetic=None), "photos")["synthetic"] is None

@@ -16,15 +16,16 @@ from wildvision.models import ModelCard, find_model, write_card
 _REPORT_ONLY = ("reliability", "curve", "worst")
 
 
-def metrics_block(evaluation: Evaluation, **more: Any) -> dict[str, Any]:
+def metrics_block(evaluation: Evaluation, measured_on: str, **more: Any) -> dict[str, Any]:
     """The block as plain JSON; ``real`` and ``synthetic`` are apart, and ``null`` where nothing was measured.
 
     Args:
         evaluation: The measured numbers.
+        measured_on: What the photos were, in words; above all whether the model had seen their sources.
         more: Further facts, such as how the calibration was chosen.
     """
     return {
-        "measured_on": "photos of sources that no training set of the scoring model holds",
+        "measured_on": measured_on,
         "model": evaluation.model,
         "policy": evaluation.policy,
         "intervals": f"95 % bootstrap over sources, then objects; {evaluation.resamples} resamples",
@@ -36,12 +37,13 @@ def metrics_block(evaluation: Evaluation, **more: Any) -> dict[str, Any]:
     }
 
 
-def write_metrics(evaluation: Evaluation, model: str | os.PathLike[str], **more: Any) -> ModelCard:
+def write_metrics(evaluation: Evaluation, model: str | os.PathLike[str], measured_on: str, **more: Any) -> ModelCard:
     """Replace the metrics of a model's card in place.
 
     Args:
         evaluation: The measured numbers.
         model: Folder or card of a model on this machine.
+        measured_on: As in :func:`metrics_block`.
         more: As in :func:`metrics_block`.
 
     Returns:
@@ -51,7 +53,7 @@ def write_metrics(evaluation: Evaluation, model: str | os.PathLike[str], **more:
         ModelError: No such model, or its card is unusable.
     """
     found = find_model(model)
-    card = dataclasses.replace(found.card, metrics=metrics_block(evaluation, **more))
+    card = dataclasses.replace(found.card, metrics=metrics_block(evaluation, measured_on, **more))
     write_card(card, found.card_path)
     return card
 

@@ -63,7 +63,7 @@ def judge(
 def judge_across_sources(
     table: ScoreTable,
     *,
-    method: str = "platt",
+    methods: Mapping[str, str] | None = None,
     review: Target = DEFAULT_REVIEW,
     block: Target = DEFAULT_BLOCK,
     n_folds: int = 5,
@@ -73,7 +73,15 @@ def judge_across_sources(
     This is what a report on out-of-fold scores needs: fitting the policy on the very photos it is measured on would
     flatter calibration error and false-positive rates. A group whose positives all come from one source cannot be
     held out; its policy is then that of all photos, and ``policy`` says so.
+
+    Args:
+        table: Scores of photos that their model was not trained on.
+        methods: Group to calibration method; ``platt`` for those left out.
+        review: Target of the review thresholds.
+        block: Target of the block thresholds.
+        n_folds: At most this many folds of sources.
     """
+    how = methods or {}
     n, k = table.raw.shape
     p, reviewed, blocked = np.zeros((n, k)), np.zeros((n, k), bool), np.zeros((n, k), bool)
     in_sample = []
@@ -93,14 +101,14 @@ def judge_across_sources(
                 if not _both(y[known]):  # a group without positives: uncalibrated, never flagged
                     p[rows, column] = Platt().apply(g[held])
                     continue
-                calibrator = fit(method, g[known], y[known])
+                calibrator = fit(how.get(group, "platt"), g[known], y[known])
                 point = choose_operating_point(
                     calibrator.apply(g[known]), y[known], objects=item[known].tolist(), review=review, block=block
                 ).point
                 p[rows, column] = calibrator.apply(g[held])
                 reviewed[rows, column] = p[rows, column] >= point.review
                 blocked[rows, column] = p[rows, column] >= point.block
-    policy = f"{method} calibration, review at {review}, block at {block}, each fitted on other sources"
+    policy = f"calibration, review at {review}, block at {block}, each fitted on other sources"
     if in_sample:
         policy += f"; fitted on the photos themselves for {', '.join(in_sample)}, whose positives have too few sources"
     return Judged(table, p, reviewed, blocked, policy)

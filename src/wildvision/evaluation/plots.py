@@ -21,6 +21,7 @@ def group_plot(numbers: GroupNumbers) -> str:
     """Reliability diagram, ROC with a logarithmic false-positive axis, and precision-recall, side by side."""
     figure = _figure(11.5, 3.4)
     left, middle, right = figure.subplots(1, 3)
+    figure.subplots_adjust(left=0.05, right=0.99, top=0.9, bottom=0.15, wspace=0.22)
 
     bins = numbers.reliability
     left.plot([0, 1], [0, 1], color=_SOFT, lw=1, ls="--")
@@ -50,6 +51,7 @@ def confusion_plot(confusion: Mapping[str, Any]) -> str:
     names = [f"{leaf} ({n})" for leaf, n, kept in zip(leaves, counts.sum(axis=1), rows, strict=True) if kept]
     figure = _figure(10.5, 1.9 + 0.32 * len(names))
     axes = figure.subplots()
+    figure.subplots_adjust(left=0.2, right=0.99, top=0.98, bottom=1.5 / figure.get_figheight())
     axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set_xlim(0, len(leaves))
     axes.set_ylim(len(names), 0)
@@ -67,7 +69,7 @@ def _figure(width: float, height: float) -> Figure:
         from matplotlib.figure import Figure
     except ImportError as e:
         raise MissingExtraError("matplotlib", "evaluate") from e
-    return Figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(width, height))
 
 
 def _frame(axes: Any, title: str, x: str, y: str, *, start: float = 0.0) -> None:

@@ -26,7 +26,6 @@ def recalibrate(
     review: Target = DEFAULT_REVIEW,
     block: Target = DEFAULT_BLOCK,
     methods: Sequence[str] = METHODS,
-    prevalence: float | None = None,
 ) -> tuple[ModelCard, dict[str, Any]]:
     """Fit calibration and thresholds on photos that the model was not trained on.
 
@@ -39,7 +38,6 @@ def recalibrate(
         review: Target of the review thresholds.
         block: Target of the block thresholds.
         methods: Calibrators to choose from, by likelihood on held-out sources.
-        prevalence: Share of positives that the probabilities should assume; that of the table when left out.
 
     Returns:
         The new card, and group to how its calibration was chosen.
@@ -57,7 +55,7 @@ def recalibrate(
         if not 0 < y.sum() < len(y):
             continue
         logits, sources = table.raw[rows, k], table.source[rows].tolist()
-        fitted = choose(logits, y, sources, methods=methods, prevalence=prevalence)
+        fitted = choose(logits, y, sources, methods=methods)
         objects = [f"{s}\0{o}" for s, o in zip(sources, table.object_id[rows], strict=True)]
         point = choose_operating_point(
             fitted.calibrator.apply(logits), y, objects=objects, sources=sources, review=review, block=block

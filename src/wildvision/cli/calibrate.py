@@ -1,0 +1,105 @@
+"""``wildvision calibrate``: a model with calibration and thresholds fitted on a platform's own labelled photos."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from wildvision.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from wildvision.evaluation.scores import ScoreTable
+
+NAME = "calibrate"
+HELP = "fit calibration and thresholds of a model on your own labelled photos"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``calibrate``."""
+    parser.add_argument("manifest", nargs="?", metavar="MANIFEST", help="CSV of labelled photos, beside their folder")
+    parser.add_argument("--scores", nargs="+", metavar="TABLE", help="score tables to fit on in place of photos")
+    parser.add_argument("--model", default="default", metavar="MODEL", help="name, folder or hf://org/repo@revision")
+    parser.add_argument("--out", required=True, metavar="FOLDER", help="new folder for the model; must not hold one")
+    parser.add_argument("--name", metavar="NAME", help="name of the new model (default: that of the old one)")
+    parser.add_argument(
+        "--review",
+        default="flags:100@0.0001",
+        metavar="TARGET",
+        help="precision:P@PREVALENCE, flags:N@PREVALENCE (per 10,000) or recall:R (default: flags:100@0.0001)",
+    )
+    parser.add_argument("--block", default="precision:0.5@0.01", metavar="TARGET", help="default: precision:0.5@0.01")
+    parser.add_argument(
+        "--method", choices=("auto", "temperature", "platt", "isotonic"), default="auto", help="auto: by likelihood"
+    )
+    parser.add_argument(
+        "--measured-on",
+        metavar="TEXT",
+        default="the photos it was calibrated on; whether the model had seen their sources is not recorded",
+        help="what the photos are, for the card",
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, … (default: auto)")
+    parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="photos a forward pass (default: 32)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fit, measure on held-out sources, write the new model; 1 when some photos could not be scored."""
+    if (args.manifest is None) == (args.scores is None):
+        raise ArgumentError("give either a MANIFEST of photos or --scores, and not both")
+    import dataclasses
+    from pathlib import Path
+
+    from wildvision.cli.output import print_section
+    from wildvision.evaluation.card_metrics import metrics_block
+    from wildvision.evaluation.judging import judge_across_sources
+    from wildvision.evaluation.measure import measure
+    from wildvision.evaluation.recalibrate import recalibrate
+    from wildvision.models import find_model, write_card
+    from wildvision.policy.fitting import METHODS
+    from wildvision.policy.targets import parse_target
+
+    folder = Path(args.out)
+    if folder.exists() and any(folder.iterdir()):
+        raise ArgumentError(f"{folder} is not empty; give a new folder")
+    review, block = parse_target(args.review), parse_target(args.block)
+    methods = METHODS if args.method == "auto" else (args.method,)
+    model = find_model(args.model)
+    table, unscored = _score(args)
+    card, chosen = recalibrate(model.card, table, review=review, block=block, methods=methods)
+    fitted = {group: str(facts["method"]) for group, facts in chosen.items()}
+    judged = judge_across_sources(table, methods=fitted, review=review, block=block)
+    card = dataclasses.replace(card, name=args.name or card.name)
+    evaluation = measure(judged, model=card.model_id, unscored=unscored)
+    card = dataclasses.replace(card, metrics=metrics_block(evaluation, args.measured_on, calibration=chosen))
+    content = model.read_weights()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / card.weights.file).write_bytes(content)
+    write_card(card, folder / "model.json")
+    print_section(
+        f"{card.name} in {folder}",
+        [
+            f"{group}: review from {p.review:.4f}, block from {p.block:.4f}"
+            + ("" if group in chosen else " (unchanged: no labelled photos)")
+            for group, p in card.operating_points.items()
+        ],
+    )
+    return 1 if unscored else 0
+
+
+def _score(args: argparse.Namespace) -> tuple[ScoreTable, dict[str, int]]:
+    from pathlib import Path
+
+    from wildvision.cli.evaluate import progress
+    from wildvision.evaluation.running import score_manifest
+    from wildvision.evaluation.scores import concatenate, read_manifest, read_scores
+    from wildvision.models import load_classifier
+
+    if args.scores:
+        return concatenate([read_scores(path) for path in args.scores]), {}
+    rows = read_manifest(args.manifest)
+    return score_manifest(
+        load_classifier(args.model, device=args.device),
+        rows,
+        Path(args.manifest).parent,
+        batch_size=args.batch_size,
+        progress=progress("scored", len(rows)),
+    )

@@ -1,0 +1,166 @@
+"""``wildvision evaluate``: measure a model on labelled photos, or on scores that training has written."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+from wildvision.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wildvision.evaluation.measure import Evaluation
+
+NAME = "evaluate"
+HELP = "measure a model on labelled photos and write a report"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``evaluate``."""
+    parser.add_argument("manifest", nargs="?", metavar="MANIFEST", help="CSV of labelled photos, beside their folder")
+    parser.add_argument(
+        "--scores", nargs="+", metavar="TABLE", help="score tables (.parquet, .csv) to measure in place of photos"
+    )
+    parser.add_argument("--model", metavar="MODEL", help="name, folder or hf://org/repo@revision (default: default)")
+    parser.add_argument("--out", required=True, metavar="FOLDER", help="report.json and index.html go here")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, … (default: auto)")
+    parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="photos a forward pass (default: 32)")
+    parser.add_argument("--resamples", type=int, default=1000, metavar="N", help="of the bootstrap (default: 1000)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything left to chance (default: 0)")
+    parser.add_argument(
+        "--robustness", type=int, default=0, metavar="N", help="also corrupt N photos a leaf in 48 ways (default: 0)"
+    )
+    parser.add_argument(
+        "--explain", action="store_true", help="also check explanations against the column 'boxes' of the manifest"
+    )
+    parser.add_argument(
+        "--thumbnails", action="store_true", help="show the worst errors in the page; do not publish such a page"
+    )
+    parser.add_argument(
+        "--measured-on",
+        metavar="TEXT",
+        default="labelled photos; whether the model had seen their sources is not recorded",
+        help="what the photos are, for the card",
+    )
+    parser.add_argument("--write-card", action="store_true", help="put the numbers into the card of MODEL, a folder")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and write the report; 1 when some photos could not be scored."""
+    if (args.manifest is None) == (args.scores is None):
+        raise ArgumentError("give either a MANIFEST of photos or --scores, and not both")
+    if args.scores and (args.robustness or args.explain or args.thumbnails):
+        raise ArgumentError(
+            "--robustness, --explain and --thumbnails need photos: give a MANIFEST in place of --scores"
+        )
+    if args.write_card and args.model is None:
+        raise ArgumentError("--write-card needs the folder of a model: --model FOLDER")
+    if args.resamples < 1 or args.batch_size < 1 or args.robustness < 0:
+        raise ArgumentError("--resamples and --batch-size must be at least 1, --robustness at least 0")
+    from wildvision.evaluation.card_metrics import write_metrics
+    from wildvision.evaluation.report import write_report
+
+    evaluation = _of_scores(args) if args.scores else _of_photos(args)
+    page = write_report(evaluation, args.out, photos=_folder(args.manifest) if args.thumbnails else None)
+    if args.write_card:
+        write_metrics(evaluation, args.model, args.measured_on)
+    _print(evaluation)
+    print(page)
+    return 1 if evaluation.unscored else 0
+
+
+def _of_scores(args: argparse.Namespace) -> Evaluation:
+    from wildvision.evaluation.judging import judge, judge_across_sources
+    from wildvision.evaluation.measure import measure
+    from wildvision.evaluation.scores import concatenate, read_scores
+    from wildvision.models import load_card
+
+    table = concatenate([read_scores(path) for path in args.scores])
+    if args.model is None:
+        judged, model = judge_across_sources(table), "out-of-fold models"
+    else:
+        card = load_card(args.model)
+        judged, model = judge(table, card.calibration, card.operating_points), card.model_id
+    return measure(judged, model=model, resamples=args.resamples, seed=args.seed)
+
+
+def _of_photos(args: argparse.Namespace) -> Evaluation:
+    import dataclasses
+
+    from wildvision.evaluation.explain import check_explanations
+    from wildvision.evaluation.judging import judge
+    from wildvision.evaluation.measure import measure
+    from wildvision.evaluation.running import score_manifest
+    from wildvision.evaluation.scores import read_manifest
+    from wildvision.evaluation.stress import draw_rows, stress
+    from wildvision.models import find_model, load_classifier, load_network
+
+    rows, root = read_manifest(args.manifest), _folder(args.manifest)
+    classifier = load_classifier(args.model or "default", device=args.device)
+    card = classifier.card
+    table, unscored = score_manifest(
+        classifier, rows, root, batch_size=args.batch_size, progress=progress("scored", len(rows))
+    )
+    judged = judge(table, card.calibration, card.operating_points)
+    evaluation = measure(judged, model=card.model_id, resamples=args.resamples, seed=args.seed, unscored=unscored)
+    if args.robustness:
+        drawn = draw_rows(rows, args.robustness, seed=args.seed)
+        costs = stress(
+            classifier,
+            drawn,
+            root,
+            seed=args.seed,
+            batch_size=args.batch_size,
+            progress=progress("corrupted", len(drawn)),
+        )
+        evaluation = dataclasses.replace(evaluation, robustness=costs)
+    if args.explain:
+        network = load_network(find_model(args.model or "default"))
+        evaluation = dataclasses.replace(evaluation, explanations=check_explanations(network, card.input, rows, root))
+    return evaluation
+
+
+def progress(verb: str, total: int) -> Callable[[int], None]:
+    """A line on standard error that counts up, when that is a terminal."""
+
+    def show(done: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{verb} {done} of {total}", end="\n" if done >= total else "", file=sys.stderr, flush=True)
+
+    return show
+
+
+def _print(evaluation: Evaluation) -> None:
+    from wildvision.cli.output import print_table
+
+    heads = ("part", "group", "photos", "sources", "AUROC", "recall at 1 % FPR", "ECE")
+    print_table(
+        heads,
+        [
+            (
+                name,
+                group,
+                str(n.n_positives),
+                str(n.n_sources),
+                _number(n.auroc),
+                _number(n.recall_at_fpr["0.01"]),
+                _number(n.ece),
+            )
+            for name, part in evaluation.parts
+            for group, n in part.groups.items()
+        ],
+    )
+
+
+def _number(estimate: Any) -> str:
+    if estimate.value is None:
+        return "undefined"
+    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+
+
+def _folder(manifest: str) -> Any:
+    from pathlib import Path
+
+    return Path(manifest).parent

@@ -1,0 +1,90 @@
+import json
+
+import pytest
+
+from tests.evaluation.tables import make_table
+from wildvision.cli import main
+from wildvision.evaluation.scores import write_scores
+from wildvision.models import load_card, load_classifier
+
+
+def test_evaluate_writes_a_report_of_a_manifest(model, manifest, tmp_path, capsys):
+    out = tmp_path / "report"
+    options = ["--out", str(out), "--resamples", "20", "--robustness", "1", "--explain", "--device", "cpu"]
+    assert main(["evaluate", str(manifest), "--model", str(model), *options]) == 0
+    report = json.loads((out / "report.json").read_text())
+    assert report["model"] == load_card(model).model_id
+    assert report["real"]["groups"]["ivory"]["n_positives"] == 3
+    assert report["synthetic"]["groups"]["ivory"]["n_positives"] == 3
+    assert {row["strength"] for row in report["robustness"]} == {1, 2, 3}
+    assert report["explanations"]["ivory"]["n"] == 6
+    assert "data:image" not in (out / "index.html").read_text()
+    assert "ivory" in capsys.readouterr().out
+
+
+def test_evaluate_reads_the_score_tables_of_training(tmp_path):
+    table = make_table(300)
+    for fold in range(2):
+        write_scores(table.where(table.raw[:, 0] > 0 if fold else table.raw[:, 0] <= 0), tmp_path / f"{fold}.parquet")
+    tables = [str(tmp_path / f"{fold}.parquet") for fold in range(2)]
+    assert main(["evaluate", "--scores", *tables, "--out", str(tmp_path / "r"), "--resamples", "20"]) == 0
+    report = json.loads((tmp_path / "r" / "report.json").read_text())
+    assert report["real"]["n"] == table.judged.sum()
+    assert "fitted on other sources" in report["policy"]
+
+
+def test_evaluate_counts_unscored_photos_and_says_so_with_its_exit_code(model, manifest, tmp_path):
+    broken = manifest.parent / "broken.csv"
+    broken.write_text(manifest.read_text() + "nowhere.jpg,ivory,ivory_raw,s,1,high,0,\n")
+    options = ["--model", str(model), "--out", str(tmp_path), "--resamples", "5", "--device", "cpu"]
+    assert main(["evaluate", str(broken), *options]) == 1
+    assert json.loads((tmp_path / "report.json").read_text())["unscored"] == {"not_found": 1}
+
+
+def test_calibrate_writes_a_model_that_loads_with_new_thresholds_and_the_same_weights(model, tmp_path):
+    write_scores(make_table(600), tmp_path / "scores.csv")
+    out = tmp_path / "mine"
+    arguments = ["--scores", str(tmp_path / "scores.csv"), "--model", str(model), "--out", str(out), "--name", "mine"]
+    assert main(["calibrate", *arguments, "--review", "recall:0.9", "--block", "flags:50@0.0001"]) == 0
+    old, new = load_card(model), load_card(out)
+    assert new.name == "mine"
+    assert new.weights == old.weights
+    assert new.operating_points != old.operating_points
+    assert new.provenance["ivory"]["review_target"] == "recall:0.9"
+    assert new.metrics["calibration"]["ivory"]["n_sources"] > 1
+    assert new.metrics["real"]["groups"]["ivory"]["auroc"]["value"] > 0.5
+    assert load_classifier(out, device="cpu").card == new
+
+
+def test_calibrate_on_photos(model, manifest, tmp_path):
+    out = tmp_path / "mine"
+    assert main(["calibrate", str(manifest), "--model", str(model), "--out", str(out), "--device", "cpu"]) == 0
+    assert load_card(out).provenance["ivory"]["basis"] == "photographs and renders"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["evaluate", "--out", "r"],
+        ["evaluate", "m.csv", "--scores", "s.csv", "--out", "r"],
+        ["evaluate", "--scores", "s.csv", "--out", "r", "--robustness", "5"],
+        ["evaluate", "m.csv", "--out", "r", "--write-card"],
+        ["evaluate", "nowhere.csv", "--out", "r"],
+        ["evaluate", "m.csv", "--out", "r", "--resamples", "0"],
+        ["calibrate", "--out", "r"],
+        ["calibrate", "m.csv", "--out", "r", "--review", "nonsense"],
+    ],
+)
+def test_wrong_arguments_end_with_code_two_and_one_line(arguments, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    assert not (tmp_path / "r").exists()
+
+
+def test_calibrate_overwrites_no_model(model, tmp_path, capsys):
+    write_scores(make_table(100), tmp_path / "scores.csv")
+    assert (
+        main(["calibrate", "--scores", str(tmp_path / "scores.csv"), "--model", str(model), "--out", str(model)]) == 2
+    )
+    assert "not empty" in capsys.readouterr().err
