@@ -46,7 +46,7 @@ class DataConfig:
         seed: Of the split and of the choice of photos to mask.
         folds: Number of folds.
         masked: Look-alike leaf to the most photos of one source that get a mask.
-        renders: ``count``, ``seed``, ``config`` and ``assets`` of the renderer.
+        renders: Runs of the renderer, each with its options: ``out``, ``count``, ``seed`` and others it knows.
     """
 
     photos: str
@@ -54,7 +54,7 @@ class DataConfig:
     seed: int
     folds: int
     masked: dict[str, int]
-    renders: dict[str, Any]
+    renders: list[dict[str, Any]]
 
 
 def load_config(path: Path) -> DataConfig:
@@ -64,8 +64,9 @@ def load_config(path: Path) -> DataConfig:
     if not isinstance(data, dict) or set(data) != names:
         found = sorted(data) if isinstance(data, dict) else type(data).__name__
         raise ArgumentError(f"{path.name} must have exactly the keys {sorted(names)}; it has {found}")
-    if set(data["renders"]) != {"count", "seed", "config", "assets"}:
-        raise ArgumentError(f"{path.name}: renders has the keys {sorted(data['renders'])}")
+    for run in data["renders"]:
+        if missing := sorted({"out", "count", "seed"} - set(run)):
+            raise ArgumentError(f"{path.name}: a run of the renderer lacks {missing}; it has {sorted(run)}")
     if unknown := sorted(set(data["masked"]) - set(leaf_groups())):
         raise ArgumentError(f"{path.name}: masked names unknown leaves {unknown}")
     return DataConfig(**data)
@@ -101,11 +102,12 @@ def to_mask(records: Sequence[Record], most: Mapping[str, int], seed: int) -> li
     return chosen
 
 
-def render(config: DataConfig, out: Path, *, python: str, workers: int) -> None:
-    """Run the renderer in an interpreter that has ``bpy``."""
-    spec = config.renders
-    options = {"--out": out, "--workers": workers, **{f"--{k}": v for k, v in spec.items()}}
-    command = [python, "-m", "training.synth.render", *(str(part) for pair in options.items() for part in pair)]
+def render(run: Mapping[str, Any], *, python: str, workers: int) -> None:
+    """Do one run of the renderer in an interpreter that has ``bpy``; an option with a list is given once an item."""
+    command = [python, "-m", "training.synth.render", "--workers", str(workers)]
+    for name, value in run.items():
+        for item in value if isinstance(value, list) else [value]:
+            command += [f"--{name}", str(item)]
     subprocess.run(command, check=True)
 
 
@@ -117,7 +119,8 @@ def prepare_bank(config: DataConfig, records: Sequence[Record], out: Path) -> No
     log.info("%d masks made", made)
     everyday = [r for r in records if r.leaf == "everyday"]
     backdrops = {r.path: r for r in (*chosen, *everyday)}
-    rendered = rendered_cutouts(out / "renders") if (out / "renders").exists() else []
+    folders = sorted({str(run["out"]) for run in config.renders})
+    rendered = [cutout for folder in folders for cutout in rendered_cutouts(Path(folder))]
     CutoutBank([*build_cutouts(chosen, root, out / "masks"), *rendered]).save(out / "composer")
     BackgroundBank(build_backgrounds(list(backdrops.values()), root, out / "masks")).save(out / "composer")
 
@@ -135,8 +138,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = load_config(args.config)
         records = prepare_manifest(config, args.out)
-        if not args.no_renders:
-            render(config, args.out / "renders", python=args.python, workers=args.workers)
+        for run in () if args.no_renders else config.renders:
+            render(run, python=args.python, workers=args.workers)
         prepare_bank(config, records, args.out)
     except ArgumentError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -208,13 +208,22 @@ def test_only_masks_that_agree_with_accepted_boxes_become_cut_outs(photos: Path)
     records = read_manifest(photos / "m.csv")
     assert [c.path for c in build_cutouts(records, photos, photos / "masks")] == ["good.jpg", "bone.jpg"]
     assert build_cutouts(records, photos, photos / "masks", min_quality=1.01) == []
-    found = build_backgrounds(records, photos, photos / "masks", grounds_per_source=2)
+    found = build_backgrounds(records, photos, photos / "masks", grounds_per_source=1)
     assert [(b.path, b.kind, b.source) for b in found] == [
-        ("good.jpg", "ground", "museum"),
         ("wrong-box.jpg", "ground", "museum"),
         ("plain.jpg", "photo", "museum"),
     ]
     assert len(BackgroundBank(found).without_sources({"museum"})) == 0
+
+
+def test_what_boxes_cover_is_no_ground_and_unboxed_products_give_none(photos: Path) -> None:
+    def grounds(*boxes: Box, looked: bool = True) -> int:
+        one = record("wrong-box.jpg", boxes=boxes if looked else None)
+        return len(build_backgrounds([one], photos, photos / "masks"))
+
+    assert grounds(Box(69, 49, 172, 152)) == 1
+    assert grounds(Box(69, 49, 172, 152), Box(0, 0, 240, 200, crowd=True)) == 0, "a heap that the mask missed"
+    assert grounds(looked=False) == 0
 
 
 def render(folder: Path, name: str, instances: list[dict[str, object]], *, crowd: bool = False) -> None:

@@ -103,7 +103,8 @@ def build_backgrounds(
 ) -> list[Background]:
     """Whole photos of everyday goods, and the bare ground beside the object of every masked photo.
 
-    Grounds come from products and look-alikes alike: the grey paper of a museum must appear under both.
+    Grounds come from products and look-alikes alike: the grey paper of a museum must appear under both. Product photos
+    whose boxes are not known give none, since a mask can miss a product; what boxes cover is no ground.
     """
     found = []
     grounds = Counter[str]()
@@ -117,8 +118,11 @@ def build_backgrounds(
             continue
         if everyday:
             found.append(Background(_shrink(image), "photo", record.source, record.path))
-        if mask is None or mask.shape != image.shape[:2] or grounds[record.source] >= grounds_per_source:
+        trusted = record.boxes is not None if record.positive else record.group == NEGATIVE
+        if mask is None or mask.shape != image.shape[:2] or not trusted or grounds[record.source] >= grounds_per_source:
             continue
+        for box in record.boxes or ():
+            mask[int(box.y0) : int(box.y1), int(box.x0) : int(box.x1)] = 255
         ground = bare_ground(image, mask)
         if ground is not None:
             grounds[record.source] += 1
