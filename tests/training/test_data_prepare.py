@@ -102,7 +102,7 @@ def test_the_renderer_is_called_with_the_configuration_and_its_failure_is_said(
     assert prepare.main([str(config), "--out", str(tmp_path / "out"), "--workers", "2"]) == 1
     assert "status 3" in capsys.readouterr().err
     assert seen[0][:3] == [sys.executable, "-m", "training.synth.render"]
-    expected = f"--workers 2 --out {tmp_path / 'renders'} --count 4 --seed 2 --leaf ivory_raw --leaf bone_antler"
+    expected = f"--workers 2 --count 4 --leaf ivory_raw --leaf bone_antler --out {tmp_path / 'renders'} --seed 2"
     assert seen[0][3:] == expected.split()
 
 
