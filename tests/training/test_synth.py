@@ -1,4 +1,4 @@
-"""The renderer: planning, post-processing, boxes and manifest without Blender; one tiny render where ``bpy`` is installed."""
+"""The renderer: planning, post-processing, boxes and manifest without Blender; tiny renders where ``bpy`` is."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+
 from training.data import read_manifest
 from training.synth import textures
 from training.synth.boxes import boxes_from_mask, enclosing
@@ -19,7 +20,6 @@ from training.synth.config import EMPTY, GROUNDS, group_of, load_config, plan_le
 from training.synth.leaves import LEAVES, builder_for
 from training.synth.post import apply_post, sample_post, save_jpeg
 from training.synth.render import DEFAULT_CONFIG, to_record, write_outputs
-
 from wildvision.errors import ArgumentError
 from wildvision.taxonomy import load_taxonomy
 
@@ -34,15 +34,18 @@ def photo(size: tuple[int, int] = (96, 128)) -> np.ndarray:
 
 def neutral() -> dict[str, Any]:
     return {
-        "gain": [1, 1, 1], "gamma": 1.0, "contrast": 1.0, "saturation": 1.0, "vignette": 0.0, "defocus": 0.0, "motion": None, "shot": 0.0,
-        "read": 0.0, "chroma": 0.0, "sharpen": 0.0, "thumb": 1.0, "grey": False, "watermark": False, "price": False, "text": False,
-        "screenshot": False, "quality": 95, "again": None, "seed": 5,
+        "expose": None, "gain": [1, 1, 1], "gamma": 1.0, "contrast": 1.0, "saturation": 1.0,
+        "vignette": 0.0, "defocus": 0.0, "motion": None, "shot": 0.0, "read": 0.0, "chroma": 0.0, "sharpen": 0.0,
+        "thumb": 1.0,
+        "grey": False, "watermark": False, "price": False, "text": False, "screenshot": False, "quality": 95,
+        "again": None, "seed": 5,
     }  # fmt: skip
 
 
 def params(**changes: Any) -> dict[str, Any]:
     base = {
-        "index": 7, "name": "000007_ivory_raw", "leaf": "ivory_raw", "seed": 1, "split": "train", "size": [200, 100], "crowd": True,
+        "index": 7, "name": "000007_ivory_raw", "leaf": "ivory_raw", "seed": 1, "split": "train",
+        "size": [200, 100], "crowd": True,
         "instances": [
             {"number": 1, "leaf": "ivory_raw", "box": [10, 10, 50, 40]},
             {"number": 2, "leaf": "ivory_raw", "box": [30, 20, 90, 80]},

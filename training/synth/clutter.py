@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from training.synth import shapes, textures
-from training.synth.ground import any_colour, picture_material, plain_material, weave_material, wood_material
+from training.synth.ground import picture_material, plain_material, weave_material
 from training.synth.nodes import Graph
 
 
@@ -123,14 +123,9 @@ def _cloth_heap(rng: random.Random) -> list[Any]:
     return [shapes.paint(shapes.rest(heap, z=-0.03), weave_material(rng, 0.1, rng.random() < 0.4))]
 
 
-def _stick(rng: random.Random) -> list[Any]:
-    block = shapes.box((rng.uniform(0.3, 0.9), rng.uniform(0.05, 0.2), rng.uniform(0.04, 0.12)), 0.01)
-    return [shapes.paint(block, wood_material(rng, False))]
-
-
 _MAKERS: dict[str, Callable[[random.Random], list[Any]]] = {
     "book": _book, "cup": _cup, "box": _box, "coins": _coins, "ruler": _ruler, "phone": _phone, "pen": _pen,
-    "bottle": _bottle, "plate": _plate, "tag": _tag, "vase": _vase, "ball": _ball, "cloth_heap": _cloth_heap, "stick": _stick,
+    "bottle": _bottle, "plate": _plate, "tag": _tag, "vase": _vase, "ball": _ball, "cloth_heap": _cloth_heap,
 }  # fmt: skip
 
 
@@ -160,6 +155,3 @@ def place_clutter(items: Sequence[str], seed: int, taken: Sequence[tuple[float, 
         used.append((x, y, radius * 0.85))
         made += [shapes.move(part, x, y) for part in parts]
     return made
-
-
-__all__ = ["any_colour", "place_clutter"]

@@ -47,7 +47,7 @@ def render_picture() -> np.ndarray:
 
 
 def render_mask() -> np.ndarray:
-    """(H, W) uint8: the ``pass_index`` of the visible object at each pixel; panes count as air. Changes the scene: call it last."""
+    """(H, W) uint8: ``pass_index`` of the object at each pixel; panes count as air. Call it last: the scene changes."""
     scene, layer = bpy.context.scene, bpy.context.view_layer
     layer.material_override = _index_material()
     for obj in scene.objects:

@@ -1,4 +1,4 @@
-"""Figurines: scanned stand-ins and sculpted figures, bent, worn and chiselled so that no two are alike. No materials."""
+"""Figurines: scanned stand-ins and sculpted figures, bent, worn and chiselled: no two alike. No materials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Worked forms shared by ivory and all that imitates it: figurines, bangles, beads, seals, … The caller brings the material.
+"""Worked forms shared by ivory and all that imitates it: figurines, seals, plaques, … The caller brings the material.
 
 So neither shape nor scene tells a product from its look-alike; only the substance does.
 """
@@ -277,8 +277,8 @@ def make_chess(rng: random.Random, context: BuildContext) -> Built:
 
 FORMS: Mapping[str, tuple[Form, float]] = {
     "figurine": (make_figurine, 9), "bangle": (make_bangle, 3), "beads": (make_beads, 3), "pendant": (make_pendant, 2),
-    "plaque": (make_plaque, 2), "chopsticks": (make_chopsticks, 1.5), "seal": (make_seal, 2), "handle": (make_handle, 1.5),
-    "vessel": (make_vessel, 2), "fan": (make_fan, 0.7), "turned": (make_chess, 1.5),
+    "plaque": (make_plaque, 2), "chopsticks": (make_chopsticks, 1.5), "seal": (make_seal, 2),
+    "handle": (make_handle, 1.5), "vessel": (make_vessel, 2), "fan": (make_fan, 0.7), "turned": (make_chess, 1.5),
 }  # fmt: skip
 
 

@@ -127,7 +127,7 @@ def make_pendant(rng: random.Random, context: BuildContext) -> Built:
             tall=rng.uniform(0.8, 1.3) if kind != "disc" else 1.0,
         )
     shapes.fit([obj], 0.75)
-    low, high = shapes.bounds([obj])
+    high = shapes.bounds([obj])[1]
     loop = [
         (0.25 * math.sin(t) * (1 + 0.3 * math.sin(3 * t)), float(high[1]) + 0.32 - 0.34 * math.cos(t), 0.02)
         for t in np.linspace(0, 2 * math.pi, 40)[:-1]

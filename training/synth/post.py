@@ -64,20 +64,18 @@ def sample_post(rng: random.Random) -> dict[str, Any]:
     """All post-processing parameters of one picture; JSON-able."""
     warm = rng.gauss(0, 0.07) if rng.random() < 0.7 else 0.0
     return {
-        "key": rng.triangular(0.16, 0.68, 0.42),
-        "metering": rng.uniform(0.4, 1.0),
-        "expose": rng.uniform(0.3, 0.55) if rng.random() < 0.9 else None,
+        "expose": rng.triangular(0.28, 0.66, 0.46) if rng.random() < 0.9 else None,
         "gain": [1 + warm, 1 + rng.gauss(0, 0.025), 1 - warm],
         "gamma": 2 ** rng.gauss(0, 0.18),
-        "contrast": rng.gauss(1.03, 0.1),
-        "saturation": max(0.2, rng.gauss(1.0, 0.2)),
+        "contrast": rng.gauss(1.1, 0.1),
+        "saturation": max(0.3, rng.gauss(1.08, 0.2)),
         "vignette": rng.uniform(0, 0.4) if rng.random() < 0.3 else 0.0,
-        "defocus": rng.uniform(0.4, 1.3) if rng.random() < 0.18 else 0.0,
+        "defocus": rng.uniform(0.4, 1.2) if rng.random() < 0.13 else 0.0,
         "motion": (rng.uniform(2, 5), rng.uniform(0, 180)) if rng.random() < 0.05 else None,
-        "shot": abs(rng.gauss(0, 0.016)),
-        "read": abs(rng.gauss(0, 0.006)),
-        "chroma": abs(rng.gauss(0, 0.012)) if rng.random() < 0.5 else 0.0,
-        "sharpen": rng.uniform(0.3, 1.4) if rng.random() < 0.4 else 0.0,
+        "shot": abs(rng.gauss(0, 0.012)) if rng.random() < 0.7 else 0.0,
+        "read": abs(rng.gauss(0, 0.004)),
+        "chroma": abs(rng.gauss(0, 0.009)) if rng.random() < 0.4 else 0.0,
+        "sharpen": rng.uniform(0.3, 1.2) if rng.random() < 0.4 else 0.0,
         "thumb": rng.uniform(0.4, 0.8) if rng.random() < 0.12 else 1.0,
         "grey": rng.random() < 0.03,
         "watermark": rng.random() < 0.12,
@@ -122,9 +120,7 @@ def _exposed(x: np.ndarray, target: float) -> np.ndarray:
 def _tone(x: np.ndarray, p: Mapping[str, Any]) -> np.ndarray:
     if p["expose"]:
         x = _exposed(x, p["expose"])
-    mean = max(float(x.mean()), 0.01)
-    exposure = min(6.0, max(0.4, (p["key"] / mean) ** p["metering"]))  # the phone meters for a mean of ``key``, more or less
-    x = np.clip(x * exposure * np.asarray(p["gain"], np.float32), 0, 1) ** p["gamma"]
+    x = np.clip(x * np.asarray(p["gain"], np.float32), 0, 1) ** p["gamma"]
     x = (x - 0.5) * p["contrast"] + 0.5
     luma = x @ np.asarray((0.299, 0.587, 0.114), np.float32)
     saturation = 0.0 if p["grey"] else p["saturation"]
@@ -215,7 +211,7 @@ def _price(image: np.ndarray, rng: random.Random) -> np.ndarray:
     h, w = image.shape[:2]
     layer = Image.new("RGBA", (w, h))
     draw, size = ImageDraw.Draw(layer), rng.randint(h // 14, h // 8)
-    text = rng.choice(("¥", "$", "€", "RM ", "฿")) + str(rng.choice((5, 29, 68, 120, 350, 999, 1280, 4500)))
+    text = rng.choice(("¥", "$", "€", "RM ", "£")) + str(rng.choice((5, 29, 68, 120, 350, 999, 1280, 4500)))
     x, y = rng.choice((4, w - size * len(text) * 6 // 10 - 12)), rng.choice((4, h - size - 14))
     ground = rng.choice([(220, 30, 30), (255, 200, 0), (20, 20, 20), (255, 255, 255)])
     draw.rounded_rectangle((x, y, x + size * len(text) * 6 // 10 + 8, y + size + 8), 4, fill=(*ground, 235))

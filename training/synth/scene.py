@@ -1,4 +1,4 @@
-"""One picture's scene from its parameters: products, ground, clutter, occluder, camera, light; who is who in the mask."""
+"""One picture's scene from its parameters: products, ground, clutter, occluder, camera, light, and the mask's key."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def sweep(
 
 
 def lathe(profile: Points, segments: int = 48, name: str = "lathe") -> Object:
-    """A surface of revolution about z from (radius, z) points, bottom up; radius 0 closes an end. UV: u around, v along."""
+    """A surface of revolution about z from (radius, z) points, bottom up, closed where r = 0. UV: u around, v along."""
     vertices = [
         (max(r, 1e-5) * math.cos(2 * math.pi * j / segments), max(r, 1e-5) * math.sin(2 * math.pi * j / segments), z)
         for r, z in profile

@@ -71,7 +71,7 @@ def _skull(rng: random.Random, context: BuildContext, carve: bool) -> Any:
     obj = shapes.remesh(shapes.join(parts, "hornbill"), 0.0085)
     shapes.modify(obj, "SMOOTH", factor=0.5, iterations=5)
     points = shapes.vertices(obj)
-    x, y, z = points.T
+    x, z = points[:, 0], points[:, 2]
     cx, cz = casque_at[0], casque_at[2]
     # casque slopes down to the back of the head
     on_casque = (z > 0.07) & (np.abs(x - cx) < long * 1.1)
@@ -90,7 +90,7 @@ def _skull(rng: random.Random, context: BuildContext, carve: bool) -> Any:
         dark = np.maximum(dark, np.clip(1.1 - nostril, 0, 1))
     shapes.set_vertices(obj, points)
     normal = shapes.normals(obj)
-    x, y, z = points.T
+    x, z = points[:, 0], points[:, 2]
     casque = (
         np.clip((z - 0.055) / 0.03, 0, 1)
         * np.clip((x - (cx - long * 1.05)) / 0.06, 0, 1)

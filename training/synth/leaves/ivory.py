@@ -228,10 +228,10 @@ def _mound(rng: random.Random, context: BuildContext) -> Built:
                 obj,
                 x=rng.uniform(-0.5, 0.5) + rng.choice((0, math.pi)),
                 y=rng.gauss(0, 0.07),
-                z=rng.choice((0, 0, math.pi)) + rng.gauss(0, 0.22),
+                z=rng.choice((0, 0, math.pi)) + rng.gauss(0, 0.13),
             )
-            spot = (column - columns / 2 + 0.5 * (row % 2)) * 0.15 + rng.gauss(0, 0.02)
-            shapes.rest(obj, rng.gauss(0, 0.12), spot, row * 0.09)
+            spot = (column - columns / 2 + 0.5 * (row % 2)) * 0.115 + rng.gauss(0, 0.015)
+            shapes.rest(obj, rng.gauss(0, 0.12), spot, row * 0.075)
             tusks.append(shapes.turn(obj, z=facing - math.pi / 2))
     shapes.fit(tusks)
     return Built(tusks, {"form": "stockpile", "count": len(tusks)}, instances=[[t] for t in tusks], crowd=True)

@@ -10,7 +10,7 @@ from training.synth import textures
 from training.synth.ground import image_from_array
 from training.synth.nodes import Colour, Graph, Socket, jitter, srgb
 
-_PALE = ("#f3ead6", "#efe3c6", "#ead9b4", "#f6f0e2", "#e3cda0")
+_PALE = ("#f4e8cc", "#f0dfb8", "#ead2a0", "#f5edd9", "#e6c88f", "#f1e2bf")
 _AGED = ("#d9b97f", "#c79f62", "#b98a4d", "#dcc293", "#a9763d")
 
 
