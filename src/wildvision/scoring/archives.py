@@ -85,7 +85,8 @@ class Archives:
                 if member.is_dir():
                     continue
                 name = f"{printable(path)}::{printable(member.filename)}"
-                payload: Any = Slice(path, member.header_offset, member.compress_size, member.compress_type)
+                place = member.header_offset, member.compress_size
+                payload: Any = Slice(path, *place, zipped=member.compress_type, crc=member.CRC)
                 if member.flag_bits & 1:
                     payload = Failure(Status.UNSUPPORTED, "this member is encrypted")
                 elif max(member.file_size, member.compress_size) > self.policy.max_bytes:

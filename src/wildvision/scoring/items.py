@@ -27,12 +27,14 @@ class Slice:
         offset: Where the member begins (a zip member: its local header), in bytes.
         size: Bytes that the member takes in the archive.
         zipped: ``None`` for a tar member, else the zip compression method (0 stored, 8 deflated).
+        crc: CRC-32 of a zip member's content.
     """
 
     archive: str
     offset: int
     size: int
     zipped: int | None = None
+    crc: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

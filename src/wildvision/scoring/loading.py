@@ -33,12 +33,14 @@ class Loader:
         policy: What may be fetched from where.
         cache: A score cache to look into: a photo that is in it is hashed and not decoded, and comes back as ``ok``
             without pixels.
+        grace: Seconds beyond all limits after which a worker counts as hung.
     """
 
     preparers: tuple[Callable[..., Prepared], ...]
     limits: Limits = DEFAULT_LIMITS
     policy: RemotePolicy = PUBLIC_ONLY
     cache: CacheKey | None = None
+    grace: float = 5.0
     _here: threading.local = field(default_factory=threading.local, repr=False, compare=False)
 
     def __call__(self, payload: Any) -> tuple[Prepared, ...]:
@@ -60,7 +62,7 @@ class Loader:
     @property
     def longest(self) -> float:
         """Seconds after which a worker on a local photo must have answered by itself, unless it hangs."""
-        return self.limits.seconds * len(self.preparers) + 5.0
+        return self.limits.seconds * len(self.preparers) + self.grace
 
     def longest_for(self, payload: Any) -> float:
         """As :attr:`longest`, with the time that fetching may take."""
@@ -123,12 +125,13 @@ def _read_slice(member: Slice, max_bytes: int) -> bytes:
         raise _UnusableError(Status.UNREADABLE, f"cannot read the archive: {e}") from e
     if len(data) < member.size:
         raise _UnusableError(Status.TRUNCATED, f"the archive ends {member.size - len(data)} bytes early")
-    if not member.zipped:
-        return data
-    try:
-        data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, max_bytes + 1)
-    except zlib.error as e:
-        raise _UnusableError(Status.UNREADABLE, f"damaged in the archive: {e}") from e
-    if len(data) > max_bytes:
-        raise _UnusableError(Status.TOO_LARGE, f"unpacks to more than {max_bytes} bytes")
+    if member.zipped:
+        try:
+            data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, max_bytes + 1)
+        except zlib.error as e:
+            raise _UnusableError(Status.UNREADABLE, f"damaged in the archive: {e}") from e
+        if len(data) > max_bytes:
+            raise _UnusableError(Status.TOO_LARGE, f"unpacks to more than {max_bytes} bytes")
+    if member.crc is not None and zlib.crc32(data) != member.crc:
+        raise _UnusableError(Status.UNREADABLE, "damaged in the archive: wrong checksum")
     return data

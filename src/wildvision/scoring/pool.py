@@ -249,8 +249,8 @@ class _Process:
         )
         theirs.close()
         self._pipe = ours
-        ours.send_bytes(pickle.dumps(self._loader, protocol=5))
         try:
+            ours.send_bytes(pickle.dumps(self._loader, protocol=5))
             ready = self._wait(ours, _STARTUP_SECONDS) and ours.recv_bytes()
         except (EOFError, OSError):
             ready = False

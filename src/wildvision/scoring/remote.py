@@ -24,6 +24,8 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _HTTP = ("http://", "https://")
 _RETRIED_CODES = {408, 425, 429, 500, 502, 503, 504}
 _CHUNK = 1 << 18
+_STORES = {"s3", "s3a", "gs", "gcs", "hf", "az", "abfs", "abfss", "oss", "memory"}
+"""Schemes whose servers the operator chose by configuration, not the URL."""
 
 
 @dataclass(frozen=True)
@@ -226,6 +228,12 @@ def _filesystem(url: str, policy: RemotePolicy) -> Any:
         return _http_filesystem(scheme, policy)
     if scheme in ("file", "local") or "::" in url:
         raise FetchError(Status.UNSUPPORTED, "write local files as plain paths, and one URL without '::'")
+    if scheme not in _STORES and not policy.allow_private:
+        raise FetchError(
+            Status.UNSUPPORTED,
+            f"{scheme}:// may lead to private addresses unseen; allow it with RemotePolicy(allow_private=True) or "
+            "--allow-private-addresses if you trust every URL of the source",
+        )
     try:
         return fsspec.filesystem(scheme)
     except ImportError as e:

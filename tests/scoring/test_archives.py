@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from wildvision.contract import Status
+from wildvision.imaging import Limits, Prepared
+from wildvision.scoring import RemotePolicy, open_source
+from wildvision.scoring.archives import Archives
+from wildvision.scoring.items import Failure, Item, Slice
+from wildvision.scoring.loading import Loader
+
+
+def echo(source: object, *, hashes: bool = True) -> Prepared:
+    """The bytes that reach the decoder, to be compared."""
+    assert isinstance(source, bytes)
+    return Prepared(Status.OK, source.decode())
+
+
+LOADER = Loader((echo,), Limits(max_bytes=1000))
+
+
+def make_tar(path: Path, members: dict[str, bytes], mode: str = "w") -> Path:
+    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return path
+
+
+def contents(items: list[Item]) -> list[tuple[str, str | None]]:
+    return [(item.id.partition("::")[2], LOADER(item.payload)[0].error) for item in items]
+
+
+PLAIN = {"a/1.jpg": b"one", "a/2.jpg": b"two" * 100, "b/3.png": b"three"}
+
+
+@pytest.mark.parametrize(("name", "mode"), [("x.tar", "w"), ("x.tar.gz", "w:gz"), ("x.tar.bz2", "w:bz2")])
+def test_tar_members_reach_the_decoder_whole_and_in_order(tmp_path: Path, name: str, mode: str) -> None:
+    path = make_tar(tmp_path / name, PLAIN, mode)
+    items = list(open_source(str(path)))
+    assert contents(items) == [(member, data.decode()) for member, data in PLAIN.items()]
+    assert isinstance(items[0].payload, Slice) == (name == "x.tar")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_zip_members_reach_the_decoder_whole_and_in_order(tmp_path: Path, method: int) -> None:
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.mkdir("a")
+        for name, data in PLAIN.items():
+            archive.writestr(name, data)
+    items = list(open_source(str(path)))
+    assert contents(items) == [(member, data.decode()) for member, data in PLAIN.items()]
+    assert all(isinstance(item.payload, Slice) for item in items)
+
+
+def test_webdataset_samples_carry_their_sidecars(tmp_path: Path) -> None:
+    facts = {"id": "p1", "listing_id": 7, "price": 3}
+    members = {
+        "s/001.jpg": b"one",
+        "s/001.json": json.dumps(facts).encode(),
+        "s/001.txt": b"carved box\n",
+        "s/002.front.jpg": b"two",
+        "s/002.back.jpg": b"three",
+        "s/002.cls": b"4",
+        "s/003.json": b"{}",
+    }
+    items = list(open_source(str(make_tar(tmp_path / "x.tar", members))))
+    assert [item.id.rpartition("/")[2] for item in items] == ["p1", "002.front.jpg", "002.back.jpg", "003.json"]
+    assert (items[0].listing_id, items[0].extra) == ("7", {"price": 3, "txt": "carved box"})
+    assert items[1].extra == items[2].extra == {"cls": "4"}
+
+
+def test_several_shards_by_a_glob_and_their_sharding(tmp_path: Path) -> None:
+    for n in range(4):
+        make_tar(tmp_path / f"shard-{n}.tar", {f"{n}.jpg": b"x"})
+    source = open_source(f"{tmp_path}/shard-*.tar")
+    assert isinstance(source, Archives)
+    assert [item.id[-5:] for item in source] == ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
+    half = source.shard(1, 2)
+    assert half is not None and [item.id[-5:] for item in half] == ["1.jpg", "3.jpg"]
+    assert source.shard(0, 5) is None
+
+
+def test_an_archive_that_breaks_off_says_so_in_a_last_row(tmp_path: Path) -> None:
+    path = make_tar(tmp_path / "x.tar.gz", {f"{n}.jpg": bytes(range(256)) * 40 for n in range(9)}, "w:gz")
+    path.write_bytes(path.read_bytes()[:-20])
+    *_, last = open_source(str(path))
+    assert isinstance(last.payload, Failure) and last.payload.status is Status.TRUNCATED
+    (tmp_path / "y.zip").write_bytes(b"PK\x03\x04 nothing")
+    (only,) = open_source(str(tmp_path / "y.zip"))
+    assert isinstance(only.payload, Failure)
+
+
+def test_members_that_cannot_be_read_are_typed(tmp_path: Path) -> None:
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, "w") as archive:
+        link = tarfile.TarInfo("link.jpg")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+        big = tarfile.TarInfo("big.jpg")
+        big.size = 2000
+        archive.addfile(big, io.BytesIO(b"x" * 2000))
+    items = list(open_source(str(path), policy=RemotePolicy(max_bytes=1000)))
+    assert [item.payload.status for item in items] == [Status.UNSUPPORTED, Status.TOO_LARGE]
+
+
+def test_a_zip_bomb_is_stopped_whatever_its_directory_says(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb.jpg", b"\0" * 10_000_000)
+    (honest,) = open_source(str(path), policy=RemotePolicy(max_bytes=1000))
+    assert isinstance(honest.payload, Failure) and honest.payload.status is Status.TOO_LARGE
+    (lying,) = open_source(str(path))
+    assert LOADER(lying.payload)[0].status is Status.TOO_LARGE
+
+
+def test_a_damaged_or_shortened_member_is_typed(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.jpg", bytes(range(200)))
+    (item,) = open_source(str(path))
+    data = bytearray(path.read_bytes())
+    data[40:60] = b"\xff" * 20
+    path.write_bytes(data)
+    assert LOADER(item.payload)[0].status is Status.UNREADABLE
+    path.write_bytes(data[:50])
+    assert LOADER(item.payload)[0].status is Status.TRUNCATED
+    path.unlink()
+    assert LOADER(item.payload)[0].status is Status.UNREADABLE
+
+
+def test_an_encrypted_member_is_unsupported(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.jpg", b"x")
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(data)
+    (item,) = open_source(str(path))
+    assert isinstance(item.payload, Failure) and item.payload.status is Status.UNSUPPORTED

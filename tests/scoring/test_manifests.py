@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import datetime
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from wildvision.contract import Status
+from wildvision.errors import ArgumentError
+from wildvision.scoring import Columns, open_source
+from wildvision.scoring.items import Failure, Item
+
+
+def read(path: Path, **options: Any) -> list[Item]:
+    return list(open_source(str(path), **options))
+
+
+def test_a_text_file_names_one_photo_a_line(tmp_path: Path) -> None:
+    manifest = tmp_path / "list.txt"
+    manifest.write_bytes("a.jpg\r\n\nsub/b c.jpg\nhttps://x/y.jpg\n/abs/z.jpg\n".encode())
+    items = read(manifest)
+    assert [item.path for item in items] == ["a.jpg", "sub/b c.jpg", "https://x/y.jpg", "/abs/z.jpg"]
+    assert [item.payload for item in items] == [
+        f"{tmp_path}/a.jpg",
+        f"{tmp_path}/sub/b c.jpg",
+        "https://x/y.jpg",
+        "/abs/z.jpg",
+    ]
+    assert [item.id for item in items] == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize(("suffix", "separator"), [("csv", ","), ("tsv", "\t")])
+def test_tables_carry_ids_listings_and_further_columns(tmp_path: Path, suffix: str, separator: str) -> None:
+    manifest = tmp_path / f"list.{suffix}"
+    header, row = ["id", "image_url", "listing_id", "title", "价格"], ["7", "a.jpg", "L1", "carved box", "3"]
+    manifest.write_text("\ufeff" + separator.join(header) + "\n" + separator.join(row) + "\n", encoding="utf-8")
+    (item,) = read(manifest)
+    assert (item.id, item.path, item.listing_id) == ("7", "a.jpg", "L1")
+    assert item.extra == {"title": "carved box", "价格": "3"}
+
+
+def test_rows_that_make_no_sense_become_failures_and_none_is_lost(tmp_path: Path) -> None:
+    manifest = tmp_path / "list.jsonl"
+    lines = ['{"path": "a.jpg"}', "{broken", '["a list"]', '{"other": 1}', '{"path": null}', '{"path": "b.jpg", "x": NaN}']
+    manifest.write_text("\n".join(lines) + "\n")
+    items = read(manifest)
+    assert [isinstance(item.payload, Failure) for item in items] == [False, True, True, True, True, False]
+    assert [item.payload.status for item in items[1:5]] == [Status.UNREADABLE] * 3 + [Status.NOT_FOUND]
+    assert all(f"row {n}" in items[n].payload.message for n in range(1, 5))
+    assert items[5].extra == {"x": None}
+
+
+def test_short_and_long_csv_rows(tmp_path: Path) -> None:
+    manifest = tmp_path / "list.csv"
+    manifest.write_text('id,path,title\n1\n2,b.jpg,t,surplus\n3,"quoted\nname.jpg",t\n')
+    items = read(manifest)
+    assert isinstance(items[0].payload, Failure)
+    assert items[1].extra == {"title": "t", "_rest": ["surplus"]}
+    assert items[2].path == "quoted\nname.jpg"
+
+
+def test_a_csv_field_beyond_the_limit_costs_its_row_only(tmp_path: Path) -> None:
+    manifest = tmp_path / "list.csv"
+    manifest.write_text(f"path,title\na.jpg,{'x' * 200_000}\nb.jpg,t\n")
+    items = read(manifest)
+    assert isinstance(items[0].payload, Failure)
+    assert items[-1].path == "b.jpg"
+
+
+def test_parquet_with_paths_and_typed_columns(tmp_path: Path) -> None:
+    manifest = tmp_path / "list.parquet"
+    when = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
+    pq.write_table(pa.table({"path": ["a.jpg", None], "price": [1.5, 2.0], "when": [when, None]}), manifest)
+    items = read(manifest)
+    assert items[0].extra == {"price": 1.5, "when": "2026-01-02T00:00:00+00:00"}
+    assert isinstance(items[1].payload, Failure)
+    assert open_source(str(manifest)).count() == 2
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_parquet_with_bytes(tmp_path: Path, nested: bool) -> None:
+    manifest = tmp_path / "list.parquet"
+    column = [{"bytes": b"abc", "path": "x.jpg"}] if nested else [b"abc"]
+    pq.write_table(pa.table({"image" if nested else "bytes": column}), manifest)
+    (item,) = read(manifest)
+    assert item.payload == b"abc"
+    assert item.path == ("x.jpg" if nested else None)
+    assert item.stamp.startswith("3:")
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [(Columns(), "no column holds the photo"), (Columns(path="foto"), "has no column 'foto'")],
+)
+def test_a_manifest_without_a_photo_column_is_refused(tmp_path: Path, columns: Columns, message: str) -> None:
+    manifest = tmp_path / "list.csv"
+    manifest.write_text("name,price\nx,1\n")
+    with pytest.raises(ArgumentError, match=message):
+        read(manifest, columns=columns)
+
+
+def test_extra_columns_survive_json(tmp_path: Path) -> None:
+    manifest = tmp_path / "list.jsonl"
+    manifest.write_text(json.dumps({"path": "a.jpg", "tags": ["x", {"y": 1}], "ok": True, "deep": {"a": None}}) + "\n")
+    (item,) = read(manifest)
+    assert item.extra == {"tags": ["x", {"y": 1}], "ok": True, "deep": {"a": None}}
+
+
+def test_the_description_holds_the_digest_of_the_manifest(tmp_path: Path) -> None:
+    manifest = tmp_path / "list.txt"
+    manifest.write_text("a.jpg\n")
+    before = open_source(str(manifest)).describe()
+    manifest.write_text("b.jpg\n")
+    assert open_source(str(manifest)).describe() != before

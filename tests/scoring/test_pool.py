@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.scoring.crashers import prepare
+from wildvision.contract import Status
+from wildvision.errors import ArgumentError, WildvisionError
+from wildvision.imaging import Limits
+from wildvision.scoring.loading import Loader
+from wildvision.scoring.pool import DecodePool
+
+LOADER = Loader((prepare,), Limits(seconds=0.5), grace=1.0)
+
+
+def load(payloads: list[Any], *, workers: int = 1, isolation: Any = "process") -> list[tuple[int, Status, str | None]]:
+    with DecodePool(LOADER, workers=workers, window=100, isolation=isolation) as pool:
+        arrivals = [pair for pair in pool.run(enumerate(payloads)) if pair is not None]
+    return sorted((number, loaded[0].status, loaded[0].error) for number, loaded in arrivals)
+
+
+def test_a_worker_that_dies_or_hangs_costs_only_its_own_photo(tmp_path: Path) -> None:
+    payloads = [b"a", b"segfault", b"b", b"oom", b"exit", b"c", b"hang", b"slow", f"once:{tmp_path / 'm'}".encode(), b"d"]
+    rows = load(payloads)
+    statuses = [status.value for _, status, _ in rows]
+    assert statuses == ["ok", "unreadable", "ok", "unreadable", "unreadable", "ok", "timeout", "timeout", "ok", "ok"]
+    assert "exit code -11" in str(rows[1][2])
+    assert "exit code -9" in str(rows[3][2])
+    assert "exit code 3" in str(rows[4][2])
+    assert "hung" in str(rows[6][2])
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("isolation", ["process", "thread"])
+def test_every_payload_arrives_once(workers: int, isolation: str) -> None:
+    rows = load([f"p{n}".encode() for n in range(50)], workers=workers, isolation=isolation)
+    assert [number for number, _, _ in rows] == list(range(50))
+    assert {status for _, status, _ in rows} == {Status.OK}
+
+
+def test_intake_waits_for_release() -> None:
+    taken: list[int] = []
+
+    def payloads() -> Iterator[tuple[int, Any]]:
+        for n in range(100):
+            taken.append(n)
+            yield n, b"x"
+
+    pool = DecodePool(LOADER, workers=2, window=5, isolation="thread")
+    arrivals = 0
+    for pair in pool.run(payloads(), linger=0.3):
+        if pair is None:
+            assert arrivals == 5
+            break
+        arrivals += 1
+    assert len(taken) <= 6
+    pool.close()
+
+
+def test_a_lull_is_reported_so_that_a_started_batch_need_not_wait() -> None:
+    pool = DecodePool(LOADER, workers=1, window=5, isolation="thread")
+    assert [pair is None for pair in pool.run(enumerate([b"sleep:0.5"]), linger=0.1)].count(True) >= 2
+
+
+def test_an_error_of_the_source_is_raised_by_the_run() -> None:
+    def payloads() -> Iterator[tuple[int, Any]]:
+        yield 0, b"x"
+        raise RuntimeError("the source broke")
+
+    pool = DecodePool(LOADER, workers=1, window=5, isolation="thread")
+    with pytest.raises(RuntimeError, match="the source broke"):
+        list(pool.run(payloads()))
+
+
+def test_what_cannot_be_pickled_gets_a_status() -> None:
+    assert load([threading.Lock(), b"x"])[0][1] is Status.UNSUPPORTED
+
+
+def test_workers_serve_several_runs_and_end_with_the_pool() -> None:
+    pool = DecodePool(LOADER, workers=1, window=5)
+    before = {p.pid for p in psutil.Process().children()}
+    for _ in range(2):
+        assert len([p for p in pool.run(enumerate([b"a", b"b"])) if p is not None]) == 2
+    new = {p.pid for p in psutil.Process().children()} - before
+    assert len(new) == 1
+    pool.close()
+    assert not new & {p.pid for p in psutil.Process().children()}
+
+
+def test_workers_end_when_their_parent_is_killed() -> None:
+    code = textwrap.dedent("""
+        import sys
+        from tests.scoring.test_pool import LOADER
+        from wildvision.scoring.pool import DecodePool
+        pool = DecodePool(LOADER, workers=1, window=5)
+        for pair in pool.run(enumerate([b"a", b"sleep:1"])):
+            if pair is not None:
+                print("ready", flush=True)
+    """)
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=env) as parent:
+        assert parent.stdout is not None and parent.stdout.readline() == b"ready\n"
+        children = psutil.Process(parent.pid).children()
+        assert children
+        parent.kill()
+    deadline = time.monotonic() + 30
+    while any(child.is_running() for child in children) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(child.is_running() for child in children)
+
+
+def test_workers_that_cannot_start_are_nobody_s_photo_s_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(WildvisionError, match="did not start"):
+        load([b"a"])
+
+
+@pytest.mark.parametrize("bad", [{"workers": 0}, {"window": 0}, {"isolation": "fork"}])
+def test_bad_arguments_raise(bad: dict[str, Any]) -> None:
+    with pytest.raises(ArgumentError, match="received"):
+        DecodePool(LOADER, **{"workers": 1, "window": 1, **bad})
