@@ -64,7 +64,8 @@ def main() -> None:
         calibration={group: calibration.calibrator for group, (calibration, _, _) in policy.items()},
         operating_points={group: chosen.point for group, (_, chosen, _) in policy.items()},
         provenance={
-            group: {k: v for k, v in chosen.to_json().items() if k not in ("review", "block")} | {"fitted_on": fitted_on}
+            group: {k: v for k, v in chosen.to_json().items() if k not in ("review", "block")}
+            | {"fitted_on": fitted_on}
             for group, (_, chosen, fitted_on) in policy.items()
         },
     )

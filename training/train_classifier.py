@@ -95,7 +95,7 @@ def train(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: P
 
 
 def composer(config: ClassifierConfig, unseen: Collection[str]) -> Composer | None:
-    """The copy-paste composer without the sources in ``unseen``; leaves with few cut-outs would repeat and are left out."""
+    """The copy-paste composer without ``unseen`` sources and without leaves that have few cut-outs to vary."""
     if config.sampling.composed == 0:
         return None
     bank = Path(config.composer_bank)

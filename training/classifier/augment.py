@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # read at import: no look-up of newer releases
 
-import albumentations as A  # noqa: E402, N812
+import albumentations as A  # noqa: N812
 
 UInt8Image = npt.NDArray[np.uint8]
 LEAST_ZOOM = 0.2  # share of the photo's side that a crop keeps at least
@@ -91,9 +91,7 @@ class Looks:
         return out
 
 
-def zoom(
-    image: UInt8Image, boxes: Sequence[tuple[float, float, float, float]], rng: np.random.Generator
-) -> UInt8Image:
+def zoom(image: UInt8Image, boxes: Sequence[tuple[float, float, float, float]], rng: np.random.Generator) -> UInt8Image:
     """A random crop that keeps one of the boxes whole; anywhere when there are none, so that zoom predicts no label.
 
     Args:
@@ -137,5 +135,7 @@ def _caption(image: UInt8Image, rng: np.random.Generator) -> UInt8Image:
     if rng.random() < 0.3:
         cv2.rectangle(out, (0, where[1]), (side, where[1] + side // 10), colour, -1)
     text = "".join(chr(c) for c in rng.integers(48, 91, int(rng.integers(4, 14))))
-    cv2.putText(out, text, where, int(rng.integers(0, 5)), rng.uniform(0.4, 1.4), colour, int(rng.integers(1, 3)), cv2.LINE_AA)
+    cv2.putText(
+        out, text, where, int(rng.integers(0, 5)), rng.uniform(0.4, 1.4), colour, int(rng.integers(1, 3)), cv2.LINE_AA
+    )
     return out

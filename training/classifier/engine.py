@@ -48,7 +48,12 @@ class Batches(Dataset[tuple[Tensor, Tensor, Tensor]]):
     """Batch ``k`` as ``(pixels (n, S, S, 3) uint8, groups (n, 4) float32, leaf (n,) int64 or -1)``; pure in ``k``."""
 
     def __init__(
-        self, photos: Photos, sampler: BatchSampler, config: ClassifierConfig, network: Network, composer: Composer | None
+        self,
+        photos: Photos,
+        sampler: BatchSampler,
+        config: ClassifierConfig,
+        network: Network,
+        composer: Composer | None,
     ) -> None:
         self.photos, self.sampler, self.config, self.composer = photos, sampler, config, composer
         self.augment = Augment(config.input.size)
@@ -67,7 +72,9 @@ class Batches(Dataset[tuple[Tensor, Tensor, Tensor]]):
         pixels, groups, leaves = zip(*items, strict=True)
         return torch.from_numpy(np.stack(pixels)), torch.from_numpy(np.stack(groups)), torch.tensor(leaves)
 
-    def _item(self, number: int, rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32], int]:
+    def _item(
+        self, number: int, rng: np.random.Generator
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32], int]:
         how, draw = self.config.sampling, rng.random()
         seed = int(rng.integers(2**31))
         if self.composer is not None and draw < how.composed:

