@@ -113,8 +113,12 @@ def save_jpeg(path: Path, image: np.ndarray, quality: int) -> None:
 
 
 def _exposed(x: np.ndarray, target: float) -> np.ndarray:
-    """What a phone's automatic exposure does: a gain (0.6 to 4 times) that brings the mean towards ``target``."""
-    return x * float(np.clip(target / max(float(x.mean()), 1e-3), 0.6, 4.0))
+    """What a phone's automatic exposure does: a gain (0.6 to 4 times) that brings the mean towards ``target``.
+
+    Highlights hold it back, so that a pale thing on dark cloth keeps its texture.
+    """
+    bright = float(np.percentile(x.max(axis=2), 98))
+    return x * float(np.clip(min(target / max(float(x.mean()), 1e-3), 1.03 / max(bright, 1e-3)), 0.6, 4.0))
 
 
 def _tone(x: np.ndarray, p: Mapping[str, Any]) -> np.ndarray:

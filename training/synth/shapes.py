@@ -312,6 +312,13 @@ def set_attribute(obj: Object, name: str, values: Any) -> None:
     attribute.data.foreach_set("value", np.asarray(values, np.float32))
 
 
+def attribute(obj: Object, name: str) -> np.ndarray:
+    """(n,) float32 values of a vertex attribute."""
+    out = np.empty(len(obj.data.vertices), np.float32)
+    obj.data.attributes[name].data.foreach_get("value", out)
+    return out
+
+
 def shade_by_angle(obj: Object, degrees: float = 40.0) -> Object:
     """Smooth shading with sharp edges above an angle."""
     mesh = obj.data

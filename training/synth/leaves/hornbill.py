@@ -172,8 +172,7 @@ def _plaque(rng: random.Random, context: BuildContext) -> tuple[list[Any], list[
     obj = relief_block(
         rng, context, rng.choice((2, 2.6, 5, 8)), tall=rng.uniform(0.55, 1.4), thick=rng.uniform(0.05, 0.14)
     )
-    carved = np.empty(len(obj.data.vertices), np.float32)
-    obj.data.attributes["carved"].data.foreach_get("value", carved)
+    carved = shapes.attribute(obj, "carved")
     up = shapes.normals(obj)[:, 2] > -0.2
     flip = rng.random() < 0.3
     shapes.set_attribute(

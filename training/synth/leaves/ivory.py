@@ -14,6 +14,7 @@ from training.synth.forms import make_figurine, steel, worked
 from training.synth.ground import plain_material, wood_material
 from training.synth.leaves import BuildContext, Built
 from training.synth.materials.ivory import bark, cavity, cut_face, polished
+from training.synth.relief import carving
 
 
 def _curve(rng: random.Random, n: int, arc: float) -> list[tuple[float, float, float]]:
@@ -279,9 +280,18 @@ def _figurine_row(rng: random.Random, context: BuildContext) -> Built:
 def _carved_tusk(rng: random.Random, context: BuildContext) -> Built:
     """A tusk carved in relief along its length."""
     obj = tusk(rng, end="cut", clean=1.0, number=False, arc=rng.uniform(0.4, 1.0))
-    shapes.modify(obj, "SUBSURF", levels=1, render_levels=1)
-    shapes.roughen(obj, rng, 0.02, 22, 2)
-    shapes.displace(obj, lambda p: -0.006 if math.sin(p.x * 60) > 0.75 else 0.0)
+    count = len(obj.data.vertices)
+    around = 2 * math.pi * (np.arange(count) % 44) / 44
+    for name, values in (("cos", np.cos(around)), ("sin", np.sin(around)), ("along", np.arange(count) / count)):
+        shapes.set_attribute(obj, name, values)  # survive the subdivision, unlike vertex order
+    shapes.modify(obj, "SUBSURF", levels=2, render_levels=2)
+    cos, sin, along = (shapes.attribute(obj, name) for name in ("cos", "sin", "along"))
+    field, repeats = carving(rng, context, 96), rng.randint(4, 8)
+    u = (np.arctan2(sin, cos) / (2 * math.pi) * rng.choice((1, 2))) % 1.0
+    height = field[(u * 95).astype(int), ((along * repeats) % 1.0 * 95).astype(int)]
+    radius = np.interp(along, (0, 0.5, 1), (0.008, 0.016, 0.02))
+    cut = (1 - height) * np.clip((along - 0.12) / 0.05, 0, 1) * np.clip((0.93 - along) / 0.02, 0, 1)
+    shapes.set_vertices(obj, shapes.vertices(obj) - shapes.normals(obj) * (cut * radius)[:, None])
     shapes.paint(obj, polished(rng))
     for polygon in obj.data.polygons:
         polygon.material_index = 0
