@@ -23,8 +23,8 @@ def tiny_network(head: str = "fcos", *, seed: int = 0) -> DetectorNetwork:
         torch.manual_seed(seed)
         network = DetectorNetwork(ARCHITECTURE, settings, len(load_taxonomy().leaf_names)).eval()
         classify, regress = network.framework.head.classification_head, network.framework.head.regression_head
-        classify.cls_logits.weight.normal_(std=0.3)
-        classify.cls_logits.bias.zero_()
+        classify.cls_logits.weight.normal_(std=0.1)
+        classify.cls_logits.bias.fill_(-3.0)
         regress.bbox_reg.weight.normal_(std=0.05)
         regress.bbox_reg.bias.fill_(1.0 if head == "fcos" else 0.0)
         if head == "fcos":

@@ -1,4 +1,4 @@
-"""Where things are in a training picture: zoom, crop, mirror, mosaic; boxes go along. Light and colour are Looks' work."""
+"""Places in a training picture: zoom, crop, mirror, mosaic; boxes go along. Light and colour are elsewhere."""
 
 from __future__ import annotations
 

@@ -1,0 +1,117 @@
+"""``wildvision detect``: where in the photos products are, as annotated pictures and COCO JSON."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from wildvision.contract import Detections, coco_categories
+from wildvision.errors import ArgumentError
+
+NAME = "detect"
+HELP = "find the products in photos: annotated pictures and COCO JSON"
+
+COCO_FILE = "detections.json"
+PICTURES = "pictures"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``detect``."""
+    parser.add_argument(
+        "photos", nargs="+", metavar="PHOTO", help="files, folders, or '-' for a list on standard input"
+    )
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for the results; must be new or empty")
+    parser.add_argument("--model", default="default", metavar="MODEL", help="name, folder or hf://org/repo@revision")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, … (default: auto)")
+    parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="photos a forward pass (default: 16)")
+    parser.add_argument(
+        "--score", type=float, metavar="P", help="least score of a box; its group's operating point when left out"
+    )
+    parser.add_argument("--tiles", action="store_true", help="also search large photos tile by tile")
+    parser.add_argument(
+        "--second-look", metavar="MODEL", help="a classifier that scores the crop of each box again, such as default"
+    )
+    parser.add_argument("-0", "--null", action="store_true", help="the list on standard input is separated by NUL")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Find the products; 1 when some photos could not be searched."""
+    from wildvision.cli.inputs import expand
+    from wildvision.models import load_classifier, load_detector
+
+    paths = expand(args.photos, null=args.null)
+    first = next(paths, None)
+    if first is None:
+        raise ArgumentError(f"no photos in {' '.join(args.photos)!r}")
+    out = _new_folder(args.out)
+    look = load_classifier(args.second_look, device=args.device) if args.second_look else None
+    detector = load_detector(args.model, device=args.device, tiles=args.tiles, second_look=look)
+    names, inputs = itertools.tee(itertools.chain([first], paths))
+    found = detector.predict(inputs, batch_size=args.batch_size, score=args.score)
+    failed = _write(out, zip(names, found, strict=True), detector.model_id)
+    return 1 if failed else 0
+
+
+def _new_folder(name: str) -> Path:
+    folder = Path(name)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ArgumentError(f"--out must name a new or empty folder, so that nothing is overwritten; received {name!r}")
+    (folder / PICTURES).mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _write(out: Path, found: Iterable[tuple[str, Detections]], model: str) -> int:
+    """Write pictures and COCO file, print a row a photo, and return the number of failures."""
+    from wildvision.cli.output import Column, Table
+
+    table = Table((Column("file"), Column("boxes", 6), Column("best", 30)))
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    seen: Counter[str] = Counter()
+    for number, (path, d) in enumerate(found, start=1):
+        width, height = d.size or (None, None)
+        images.append({"id": number, "file_name": path, "width": width, "height": height, "status": d.status.value})
+        if not d.ok:
+            table.row((path, "-", f"{d.status} {d.error or ''}"), style="magenta")
+            continue
+        for row in d.to_coco(number):
+            area = row["bbox"][2] * row["bbox"][3]
+            annotations.append({"id": len(annotations) + 1, **row, "area": area, "iscrowd": 0})
+        _draw(path, d, _free_name(out / PICTURES, path, seen))
+        best = f"{d.groups[0]} {d.scores[0]:.3f}" if len(d) else ""
+        table.row((path, str(len(d)), best), style="bold" if len(d) else "dim")
+    coco = {
+        "info": {"description": "wildvision detections", "model": model},
+        "images": images,
+        "annotations": annotations,
+        "categories": coco_categories(),
+    }
+    (out / COCO_FILE).write_text(json.dumps(coco, indent=1) + "\n", encoding="utf-8")
+    failed = sum(image["status"] != "ok" for image in images)
+    print(f"{len(images)} photos, {len(annotations)} boxes, {failed} failed: {out / COCO_FILE}", file=sys.stderr)
+    return failed
+
+
+def _free_name(folder: Path, path: str, seen: Counter[str]) -> Path:
+    """``STEM.jpg``, numbered from the second photo of that name on."""
+    stem = Path(path).stem
+    seen[stem] += 1
+    name = f"{stem}.jpg" if seen[stem] == 1 else f"{stem}~{seen[stem]}.jpg"
+    return folder / name
+
+
+def _draw(path: str, detections: Detections, target: Path) -> None:
+    from PIL import Image
+
+    from wildvision.imaging import decode
+    from wildvision.models.detector_drawing import draw_detections
+
+    image = decode(path).image
+    if image is not None:  # gone or changed since it was searched
+        Image.fromarray(draw_detections(image, detections)).save(target, quality=90)

@@ -1,0 +1,61 @@
+"""``wildvision detect``: a picture for each photo, COCO JSON that pycocotools reads, inputs left alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.models.tiny_detector import make_tiny_detector
+from wildvision.cli import main
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(make_tiny_detector(tmp_path_factory.mktemp("model")))
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Two photos of the same name in two folders, and a file that is none."""
+    for n, name in enumerate(("a/x.png", "b/x.png")):
+        file = tmp_path / "photos" / name
+        file.parent.mkdir(parents=True)
+        noise = np.random.default_rng(n).integers(0, 256, (120, 90 + 40 * n, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(file)
+    (tmp_path / "photos" / "bad.jpg").write_text("no photo")
+    return tmp_path / "photos"
+
+
+def test_pictures_and_coco_are_written(
+    model: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {p: p.read_bytes() for p in photos.rglob("*") if p.is_file()}
+    out = tmp_path / "out"
+    code = main(["detect", str(photos), "--out", str(out), "--model", model, "--device", "cpu", "--score", "0.3"])
+    assert code == 1  # one of them is no photo
+    assert sorted(p.name for p in (out / "pictures").iterdir()) == ["x.jpg", "x~2.jpg"]
+    with Image.open(out / "pictures" / "x~2.jpg") as picture:
+        assert picture.size == (130, 120)
+    coco = json.loads((out / "detections.json").read_text())
+    assert {Path(i["file_name"]).name: i["status"] for i in coco["images"]} == {"x.png": "ok", "bad.jpg": "unreadable"}
+    assert {a["image_id"] for a in coco["annotations"]} <= {i["id"] for i in coco["images"] if i["status"] == "ok"}
+    assert coco["annotations"]
+    assert {p: p.read_bytes() for p in before} == before
+    assert len(capsys.readouterr().out.splitlines()) == 4
+
+
+def test_a_folder_with_contents_is_refused(model: str, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["detect", str(photos), "--out", str(photos), "--model", model]) == 2
+    assert "new or empty" in capsys.readouterr().err
+
+
+def test_without_a_bundled_detector_the_error_names_the_ways_out(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wildvision.models.registry.BUNDLED", tmp_path / "empty")
+    assert main(["detect", str(photos / "bad.jpg"), "--out", str(tmp_path / "out")]) == 2
+    assert "detector-default" in capsys.readouterr().err

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pycocotools.coco import COCO
+
+from wildvision.contract import Detections, coco_categories
+from wildvision.errors import ArgumentError
+from wildvision.models import DetectorSettings, draw_detections
+from wildvision.taxonomy import load_taxonomy
+
+
+def detections(**changes: object) -> Detections:
+    values = {
+        "boxes": np.array([[10, 20, 50, 80], [0.5, 0, 30.25, 25]], np.float32),
+        "scores": np.array([0.9, 0.4], np.float32),
+        "groups": ("rhino_horn", "ivory"),
+        "leaves": ("rhino_horn_raw", None),
+        "size": (100, 90),
+        **changes,
+    }
+    return Detections(**values)  # type: ignore[arg-type]
+
+
+def test_filter_keeps_what_meets_every_condition() -> None:
+    d = detections(crop_scores=np.array([0.1, 0.2], np.float32))
+    assert d.filter(score=0.5).groups == ("rhino_horn",)
+    assert d.filter(groups={"ivory"}).crop_scores == pytest.approx([0.2])
+    assert len(d.filter(np.array([False, True]), score=0.5)) == 0
+    assert d.filter().size == d.size
+
+
+def test_filter_refuses_another_length() -> None:
+    with pytest.raises(ArgumentError, match=r"\(2,\)"):
+        detections().filter(np.ones(3, bool))
+
+
+def test_detections_of_unequal_lengths_are_refused() -> None:
+    with pytest.raises(ValueError, match="n groups"):
+        detections(groups=("ivory",))
+    with pytest.raises(ValueError, match="crop_scores"):
+        detections(crop_scores=np.zeros(3, np.float32))
+
+
+def test_coco_round_trip() -> None:
+    d = detections()
+    truth = COCO()
+    truth.dataset = {"info": {}, "images": [{"id": 7}], "annotations": [], "categories": coco_categories()}
+    truth.createIndex()
+    rows = sorted(truth.loadRes(d.to_coco(7)).anns.values(), key=lambda row: -row["score"])
+    names = {c["id"]: c["name"] for c in truth.dataset["categories"]}
+    assert list(names.values()) == list(load_taxonomy().group_names)
+    assert [names[row["category_id"]] for row in rows] == list(d.groups)
+    back = [[x, y, x + w, y + h] for x, y, w, h in (row["bbox"] for row in rows)]
+    np.testing.assert_allclose(back, d.boxes)
+    assert [row["score"] for row in rows] == pytest.approx(d.scores.tolist())
+
+
+def test_supervision_gets_boxes_scores_and_names() -> None:
+    supervision = pytest.importorskip("supervision")
+    sv = detections().to_supervision()
+    assert isinstance(sv, supervision.Detections)
+    np.testing.assert_array_equal(sv.xyxy, detections().boxes)
+    assert sv.class_id.tolist() == [2, 0]
+    assert sv.data["class_name"].tolist() == ["rhino_horn", "ivory"]
+
+
+def test_crops_are_views_and_follow_a_smaller_picture() -> None:
+    image = np.arange(90 * 100 * 3, dtype=np.uint8).reshape(90, 100, 3)
+    first, second = detections().crops(image)
+    np.testing.assert_array_equal(first, image[20:80, 10:50])
+    assert second.shape == (25, 31, 3)
+    assert np.shares_memory(first, image)
+    assert [c.shape[:2] for c in detections().crops(image[::2, ::2])] == [(30, 20), (13, 16)]
+    assert detections().crops(image, margin=0.5)[0].shape == (90, 70, 3)
+
+
+def test_drawing_leaves_the_photo_alone_and_marks_the_boxes() -> None:
+    image = np.zeros((90, 100, 3), np.uint8)
+    drawn = draw_detections(image, detections())
+    assert not image.any()
+    assert drawn[80 - 1, 30].any()  # lower edge of the first box
+    assert not drawn[85, 90].any()
+
+
+def test_fusion_keeps_agreement_and_lets_the_classifier_veto() -> None:
+    settings = DetectorSettings()
+    fused = settings.fuse(np.array([0.9, 0.9, 0.5]), np.array([0.9, 0.01, 0.5]))
+    assert fused[0] == pytest.approx(0.9)
+    assert fused[1] < 0.3
+    assert fused[2] == pytest.approx(0.5)

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import csv
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.training.detector_helpers import write_config, write_pictures
+from training.data.manifest import Box, Record
+from training.detector.coco import coco_map, judge
+from training.detector.config import DetectorConfig, read_config
+from training.detector.engine import Batches, Run
+from training.detector.held_out import bare_detector, read_looked
+from training.detector.scenes import read_records
+from training.ship_detector import fitted_card
+from training.train_detector import train
+from wildvision.contract import Detections
+from wildvision.models import DetectorNetwork, DetectorSettings, export_detector, load_detector
+from wildvision.models.detector_network import Target
+from wildvision.taxonomy import load_taxonomy
+
+LEAVES = load_taxonomy().leaf_names
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    return write_pictures(tmp_path)
+
+
+def network(config: DetectorConfig) -> DetectorNetwork:
+    torch.manual_seed(0)
+    return DetectorNetwork(config.architecture, config.detector, len(LEAVES))
+
+
+def batches(config: DetectorConfig, **share: int) -> Batches:
+    records = read_records(config.photos)
+    return Batches(records, range(len(records)), config, LEAVES, None, **share)
+
+
+# --- batches ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_is_a_function_of_its_number(tmp_path: Path, manifest: Path) -> None:
+    config = read_config(write_config(tmp_path, manifest, sizes=[64, 96]))
+    first, second = batches(config), batches(config)
+    for k in (0, 5, 2):
+        (pixels, targets), (again, same) = first[k], second[k]
+        assert torch.equal(pixels, again)
+        assert all(torch.equal(a.boxes, b.boxes) for a, b in zip(targets, same, strict=True))
+    assert {first[k][0].shape[1] for k in range(6)} == {64, 96}
+
+
+def test_processes_share_one_batch(tmp_path: Path, manifest: Path) -> None:
+    config = read_config(write_config(tmp_path, manifest))
+    whole, (even, odd) = batches(config)[3][0], (batches(config, rank=r, world=2)[3][0] for r in (0, 1))
+    assert torch.equal(whole[::2], even)
+    assert torch.equal(whole[1::2], odd)
+
+
+# --- the loss ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("head", ["fcos", "retinanet"])
+def test_what_lies_in_an_ignored_area_costs_nothing(head: str) -> None:
+    torch.manual_seed(0)
+    net = DetectorNetwork("test_efficientnet", DetectorSettings(head=head, channels=32, convs=1), len(LEAVES)).eval()
+    x, nothing, everything = torch.rand(1, 3, 96, 96), torch.zeros(0, 4), torch.tensor([[0.0, 0, 96, 96]])
+    labels = torch.zeros(0, dtype=torch.int64)
+    seen = net.losses(x, [Target(nothing, labels, nothing)])["classification"]
+    ignored = net.losses(x, [Target(nothing, labels, everything)])["classification"]
+    assert float(seen.detach()) > 1e-3
+    assert float(ignored.detach()) < 1e-6
+
+
+# --- runs -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path: Path, manifest: Path) -> None:
+    config = read_config(write_config(tmp_path, manifest))
+    unbroken = Run(network(config), config, tmp_path / "a").fit(batches(config), workers=0)
+    Run(network(config), config, tmp_path / "b").fit(batches(config), workers=0, stop_at=2)
+    torch.manual_seed(99)  # whatever happened in between
+    other = DetectorNetwork(config.architecture, config.detector, len(LEAVES))
+    resumed = Run(other, config, tmp_path / "b").fit(batches(config), workers=0)
+    for (name, a), b in zip(unbroken.state_dict().items(), resumed.state_dict().values(), strict=True):
+        torch.testing.assert_close(a, b, msg=name)
+    with (tmp_path / "b" / "losses.csv").open() as file:
+        assert [row["step"] for row in csv.DictReader(file)] == ["2", "6"]
+
+
+def test_a_fold_writes_weights_and_what_it_finds_in_unseen_sources(tmp_path: Path, manifest: Path) -> None:
+    logging.disable(logging.CRITICAL)
+    config = read_config(write_config(tmp_path, manifest, evaluation={"every": 3, "photos": 4}))
+    train(config, read_records(config.photos), 0, runs=tmp_path / "runs", cache=tmp_path)
+    logging.disable(logging.NOTSET)
+    folder = tmp_path / "runs" / "tiny-fold0"
+    looked = read_looked(folder / "held_out.jsonl")
+    assert [item.record.source for item in looked] == ["shop-b"] * 4
+    with (folder / "map.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["3", "6"]
+    assert "photos mAP50" in rows[0]
+    card = fitted_card(config, looked)
+    assert card.metrics["photos"]["negatives"] == 2
+    trained = network(config)
+    trained.load_state_dict(torch.load(folder / "average.pt", weights_only=True))
+    export_detector(trained, card, tmp_path / "model")
+    assert load_detector(tmp_path / "model", device="cpu").predict(tmp_path / "0.png").ok
+
+
+@pytest.mark.slow
+def test_a_few_pictures_are_learnt_by_heart(tmp_path: Path, manifest: Path) -> None:
+    sampling = {"positives": {"ivory": 0.5}, "synthetic": 0.5, "composed": 0.0, "mosaic": 0.0}
+    optimiser = {"head_lr": 3e-3, "backbone_lr": 3e-3, "weight_decay": 0.0, "warmup": 0.1, "ema_decay": 0.9}
+    path = write_config(tmp_path, manifest, samples=4 * 250, sampling=sampling, optimiser=optimiser)
+    config = read_config(path)
+    average = Run(network(config), config, tmp_path / "run").fit(batches(config), workers=0)
+    records = read_records(config.photos)
+    found = bare_detector(average, config.name, config.input).predict([r.path for r in records], score=0.0)
+    assert coco_map(records, found)["AP50 ivory"] > 0.8
+
+
+# --- measures ---------------------------------------------------------------------------------------------------------
+
+
+def photo(*boxes: Box, group: str = "ivory", leaf: str = "ivory_raw") -> Record:
+    return Record(path="x.png", group=group, leaf=leaf, source="s", boxes=boxes)
+
+
+def detections(*rows: tuple[tuple[float, float, float, float], float, str]) -> Detections:
+    return Detections(
+        boxes=np.array([r[0] for r in rows], np.float32).reshape(-1, 4),
+        scores=np.array([r[1] for r in rows], np.float32),
+        groups=tuple(r[2] for r in rows),
+        leaves=(None,) * len(rows),
+        size=(100, 100),
+    )
+
+
+def test_perfect_detections_have_map_one_and_false_alarms_lower_it() -> None:
+    records = [photo(Box(10, 10, 50, 50)), photo(group="none", leaf="everyday")]
+    good = detections(((10, 10, 50, 50), 0.6, "ivory"))
+    assert coco_map(records, [good, detections()])["mAP"] == pytest.approx(1.0)
+    alarm = detections(((0, 0, 20, 20), 0.9, "ivory"))
+    assert coco_map(records, [good, alarm])["mAP50"] == pytest.approx(0.5, abs=0.01)
+    assert coco_map(records, [detections(), detections()])["mAP"] == 0.0
+    assert np.isnan(coco_map(records[1:], [good])["mAP"])
+
+
+def test_each_object_is_found_once_and_heaps_are_not_judged() -> None:
+    record = photo(Box(10, 10, 50, 50), Box(60, 60, 100, 100, crowd=True))
+    found = detections(
+        ((10, 10, 50, 50), 0.9, "ivory"),
+        ((11, 10, 50, 50), 0.8, "ivory"),
+        ((10, 10, 50, 50), 0.7, "rhino_horn"),
+        ((65, 65, 75, 75), 0.6, "ivory"),
+    )
+    right, judged = judge(record, found)
+    assert right.tolist() == [True, False, False, False]
+    assert judged.tolist() == [True, True, True, False]

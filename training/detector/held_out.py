@@ -1,0 +1,78 @@
+"""Detections of photos that a run has not learnt from, kept for calibration and measures: one JSON line a photo."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from training.data.manifest import Record, record_from_row, row_from_record
+from wildvision.backends.torch_backend import TorchBackend
+from wildvision.contract import Detections
+from wildvision.imaging import Preprocess
+from wildvision.models import Detector, DetectorNetwork, draft_card
+from wildvision.taxonomy import load_taxonomy
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A photo and what an uncalibrated detector found in it: each score is the sigmoid of the raw logit."""
+
+    record: Record
+    found: Detections
+
+
+def bare_detector(network: DetectorNetwork, name: str, how: Preprocess) -> Detector:
+    """A detector without calibration and operating points, on the network's device, in fp32."""
+    card = draft_card(
+        name=name,
+        architecture=network.architecture,
+        input=how,
+        taxonomy=load_taxonomy(),
+        detector=dataclasses.replace(network.settings, floor=0.01),
+    )
+    device = str(next(network.parameters()).device)
+    return Detector(card, TorchBackend(network, mean=how.mean, std=how.std, device=device, precision="fp32"))
+
+
+def look(detector: Detector, records: Sequence[Record], *, batch_size: int = 16) -> Iterable[Looked]:
+    """What the detector finds in each photo, from the lowest scores on; photos that cannot be read are left out."""
+    found = detector.predict((r.path for r in records), batch_size=batch_size, score=0.0)
+    return (Looked(r, d) for r, d in zip(records, found, strict=True) if d.ok)
+
+
+def write_looked(path: Path, looked: Iterable[Looked]) -> None:
+    """Write one line a photo."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8") as file:
+        for item in looked:
+            d = item.found
+            row = {
+                "record": row_from_record(item.record),
+                "size": d.size,
+                "boxes": d.boxes.tolist(),
+                "scores": d.scores.tolist(),
+                "groups": d.groups,
+                "leaves": d.leaves,
+            }
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def read_looked(path: Path) -> list[Looked]:
+    """Read what :func:`write_looked` wrote."""
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        detections = Detections(
+            boxes=np.array(row["boxes"], np.float32).reshape(-1, 4),
+            scores=np.array(row["scores"], np.float32),
+            groups=tuple(row["groups"]),
+            leaves=tuple(row["leaves"]),
+            size=tuple(row["size"]),
+        )
+        found.append(Looked(record_from_row(row["record"]), detections))
+    return found

@@ -1,0 +1,134 @@
+"""Train a detector from a YAML: one leave-one-source-out fold, all folds, or the model that ships.
+
+python -m training.train_detector configs/detector-default.yaml --fold 0   # finds things in fold 0's held-out sources
+python -m training.train_detector configs/detector-default.yaml --final    # learns from everything
+torchrun --nproc-per-node 4 -m training.train_detector configs/detector-default.yaml --final
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import distributed
+
+from training.classifier.pretrained import pretrained_backbone
+from training.data.manifest import AMBIGUOUS, Record
+from training.detector.coco import coco_map
+from training.detector.config import DetectorConfig, read_config
+from training.detector.engine import Batches, Evaluate, Run
+from training.detector.held_out import bare_detector, look, write_looked
+from training.detector.scenes import Composer, read_records, teaches
+from wildvision.models import DetectorNetwork
+from wildvision.taxonomy import load_taxonomy
+
+log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", type=Path)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--fold", type=int, action="append", help="hold out the sources of this fold; may be repeated")
+    what.add_argument("--final", action="store_true", help="train on every source")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="checkpoints, logs and detections go here")
+    parser.add_argument("--cache", type=Path, default=Path("cache"), help="downloaded weights")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves torch's choice")
+    parser.add_argument("--stop-at", type=int, help="end after this step, with a checkpoint to go on from")
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    if "RANK" in os.environ:
+        if torch.cuda.is_available():
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    config = read_config(args.config)
+    records = read_records(config.photos)
+    for fold in args.fold or [None]:
+        train(config, records, fold, runs=args.runs, cache=args.cache, stop_at=args.stop_at)
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
+def train(
+    config: DetectorConfig,
+    records: Sequence[Record],
+    fold: int | None,
+    *,
+    runs: Path,
+    cache: Path,
+    stop_at: int | None = None,
+) -> None:
+    """Train one network; with a fold, write what it finds in the held-out photos, and always the weights."""
+    torch.manual_seed(config.seed)
+    folder = runs / (f"{config.name}-final" if fold is None else f"{config.name}-fold{fold}")
+    held_out = set() if fold is None else set(config.folds[fold])
+    unseen = held_out | set(config.not_trained_on)
+    leaves = load_taxonomy().leaf_names
+    rows = [i for i, r in enumerate(records) if r.source not in unseen and r.split != "test" and teaches(r)]
+    network = DetectorNetwork(config.architecture, config.detector, len(leaves))
+    if config.pretrained:
+        weights = pretrained_backbone(config.pretrained, config.architecture, cache=cache)
+        network.body.load_state_dict({key: weights[key] for key in network.body.state_dict()})
+    composer = _composer(config, unseen, leaves)
+    run = Run(network, config, folder)
+    log.info("%s: %d photos, %d with boxes", folder.name, len(rows), sum(bool(records[i].boxes) for i in rows))
+    batches = Batches(records, rows, config, leaves, composer, rank=run.rank, world=run.world)
+    test = _test(records, held_out, fold, len(config.folds))
+    average = run.fit(batches, evaluate=_evaluation(config, test), stop_at=stop_at)
+    if run.rank == 0 and run.step == config.steps:
+        torch.save(average.state_dict(), folder / "average.pt")
+        if test:
+            write_looked(folder / "held_out.jsonl", look(bare_detector(average, config.name, config.input), test))
+    if distributed.is_initialized():
+        distributed.barrier()
+
+
+def _composer(config: DetectorConfig, unseen: Collection[str], leaves: Sequence[str]) -> Composer | None:
+    if config.sampling.composed == 0:
+        return None
+    return Composer(Path(config.composer_bank), unseen, leaves, size=max(config.sizes))
+
+
+def _test(records: Sequence[Record], held_out: Collection[str], fold: int | None, folds: int) -> list[Record]:
+    """Photos of held-out sources with a sure label, and this fold's share of the renders' test split."""
+    return [
+        r
+        for i, r in enumerate(records)
+        if r.group != AMBIGUOUS
+        and r.trust != "low"
+        and (r.source in held_out or (r.split == "test" and fold is not None and i % folds == fold))
+    ]
+
+
+def _evaluation(config: DetectorConfig, test: Sequence[Record]) -> Evaluate | None:
+    """mAP of photos and of renders, apart, on photos that have boxes or show nothing."""
+    usable = [r for r in test if not r.positive or r.boxes]
+    if not usable or not config.evaluation.every:
+        return None
+    order = np.random.default_rng(config.seed).permutation(len(usable))
+    chosen = [usable[i] for i in order[: config.evaluation.photos]]
+
+    def evaluate(network: DetectorNetwork) -> Mapping[str, float]:
+        looked = list(look(bare_detector(network, config.name, config.input), chosen))
+        values: dict[str, float] = {}
+        for kind, synthetic in (("photos", False), ("renders", True)):
+            part = [item for item in looked if item.record.synthetic == synthetic]
+            if part:
+                measured = coco_map([p.record for p in part], [p.found for p in part])
+                values |= {f"{kind} {name}": value for name, value in measured.items()}
+        log.info("mAP %s", {name: round(value, 3) for name, value in values.items()})
+        return values
+
+    return evaluate
+
+
+if __name__ == "__main__":
+    main()
