@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from training.composer.store import Pixels, read_store, write_store
+from training.data.boxes import propose
 from training.data.manifest import NEGATIVE, Record
 from training.data.masks import U2NETP, Image, read_mask, read_rgb
 from training.data.progress import track
@@ -24,6 +25,10 @@ PAPER_SHARE = 0.08
 
 GROUND_LEAST = 64
 """Least side in pixels of the bare rectangle that a ground is cropped from."""
+
+
+LEAST_QUALITY = 0.7
+"""Least quality of the mask beside which a ground is cropped; busy scenes have worse ones and hide more objects."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +123,10 @@ def build_backgrounds(
             continue
         if everyday:
             found.append(Background(_shrink(image), "photo", record.source, record.path))
-        trusted = record.boxes is not None if record.positive else record.group == NEGATIVE
-        if mask is None or mask.shape != image.shape[:2] or not trusted or grounds[record.source] >= grounds_per_source:
+        if mask is None or mask.shape != image.shape[:2] or grounds[record.source] >= grounds_per_source:
+            continue
+        known = record.boxes is not None if record.positive else record.group == NEGATIVE
+        if not known or propose(mask).quality < LEAST_QUALITY:
             continue
         for box in record.boxes or ():
             mask[int(box.y0) : int(box.y1), int(box.x0) : int(box.x1)] = 255
