@@ -79,13 +79,13 @@ def _base(obj: Any) -> None:
 
 def _chisel(obj: Any, rng: random.Random) -> None:
     """Tool work: fine grooves in patches (fur, feathers, folds, scales)."""
-    pitch, depth = rng.uniform(18, 45), rng.uniform(0.002, 0.008)
+    pitch, depth = rng.uniform(20, 60), rng.uniform(0.002, 0.006)
     offset = Vector([rng.uniform(-50, 50) for _ in range(3)])
     tilt = Vector((rng.gauss(0, 1), rng.gauss(0, 1), rng.gauss(0, 0.5)))
 
     def groove(p: Vector) -> float:
         patch = noise.noise(p * 2.2 + offset)
         swirl = p.dot(tilt) + 0.35 * noise.noise(p * 3.5 + offset)
-        return depth * math.sin(swirl * pitch) if patch > -0.05 else 0.0
+        return depth * math.sin(swirl * pitch) if patch > 0.12 else 0.0
 
     shapes.displace(obj, groove)
