@@ -266,6 +266,8 @@ def subtract(obj: Object, cutter: Object) -> Object:
 def join(objects: Sequence[Object], name: str | None = None) -> Object:
     """One object from several; material slots are kept."""
     first = objects[0]
+    if len(objects) == 1:
+        return first
     with bpy.context.temp_override(
         active_object=first, object=first, selected_editable_objects=list(objects), selected_objects=list(objects)
     ):
