@@ -13,7 +13,7 @@ from wildvision._version import __version__
 if TYPE_CHECKING:
     from wildvision.contract import Detections, Lookalike, Prediction, Status
     from wildvision.errors import WildvisionError
-    from wildvision.models import Classifier, load_classifier
+    from wildvision.models import Classifier, Detector, load_classifier, load_detector
     from wildvision.scoring import BatchPredictor, ScoreReport, ScoreSettings, score
     from wildvision.taxonomy import load_taxonomy
 
@@ -21,6 +21,7 @@ _HOME = {
     "BatchPredictor": "wildvision.scoring",
     "Classifier": "wildvision.models",
     "Detections": "wildvision.contract",
+    "Detector": "wildvision.models",
     "Lookalike": "wildvision.contract",
     "Prediction": "wildvision.contract",
     "ScoreReport": "wildvision.scoring",
@@ -28,6 +29,7 @@ _HOME = {
     "Status": "wildvision.contract",
     "WildvisionError": "wildvision.errors",
     "load_classifier": "wildvision.models",
+    "load_detector": "wildvision.models",
     "load_taxonomy": "wildvision.taxonomy",
     "score": "wildvision.scoring",
 }
@@ -36,6 +38,7 @@ __all__ = [
     "BatchPredictor",
     "Classifier",
     "Detections",
+    "Detector",
     "Lookalike",
     "Prediction",
     "ScoreReport",
@@ -44,6 +47,7 @@ __all__ = [
     "WildvisionError",
     "__version__",
     "load_classifier",
+    "load_detector",
     "load_taxonomy",
     "score",
 ]

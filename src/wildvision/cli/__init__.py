@@ -17,7 +17,7 @@ from typing import NoReturn, Protocol, cast
 from wildvision._version import __version__
 from wildvision.errors import WildvisionError
 
-COMMANDS = ("predict", "score", "validate", "evaluate", "calibrate", "models", "taxonomy")
+COMMANDS = ("predict", "score", "detect", "validate", "evaluate", "calibrate", "models", "taxonomy")
 
 OK = 0
 SOME_FAILED = 1

@@ -93,7 +93,7 @@ def _write(out: Path, found: Iterable[tuple[str, Detections]], model: str) -> in
         "categories": coco_categories(),
     }
     (out / COCO_FILE).write_text(json.dumps(coco, indent=1) + "\n", encoding="utf-8")
-    failed = sum(image["status"] != "ok" for image in images)
+    failed = sum(bool(image["status"] != "ok") for image in images)
     print(f"{len(images)} photos, {len(annotations)} boxes, {failed} failed: {out / COCO_FILE}", file=sys.stderr)
     return failed
 
