@@ -12,8 +12,8 @@ import multiprocessing
 import os
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from training.synth.config import EMPTY, group_of, load_config, plan_leaf, sampl
 from training.synth.post import apply_post, sample_post, save_jpeg
 
 LICENCE = "Apache-2.0 (rendered for this project)"
+PICTURES_PER_PROCESS = 150  # Blender never gives all of its memory back
 DEFAULT_CONFIG = Path(__file__).parents[2] / "configs" / "synth.yaml"
 
 
@@ -128,6 +129,14 @@ def _jobs_left(job: Job, count: int, start: int) -> Iterator[int]:
             yield index
 
 
+def _attempt(job: Job, index: int) -> tuple[int, dict[str, Any] | str]:
+    """The picture's number with its params, or with what went wrong: one bad scene must not end a run of thousands."""
+    try:
+        return index, render_one(job, index)
+    except Exception as error:
+        return index, f"{type(error).__name__}: {error}"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -159,14 +168,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     left = list(_jobs_left(job, options.count, options.start))
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(options.workers, mp_context=spawn, max_tasks_per_child=150) as pool:
-        futures = {pool.submit(render_one, job, index): index for index in left}
-        for done, future in enumerate(as_completed(futures), start=1):
-            error = future.exception()
-            if error is not None:
-                print(f"picture {futures[future]}: {type(error).__name__}: {error}", flush=True)
+    with spawn.Pool(options.workers, maxtasksperchild=PICTURES_PER_PROCESS) as pool:
+        for done, (index, result) in enumerate(pool.imap_unordered(partial(_attempt, job), left), start=1):
+            if isinstance(result, str):
+                print(f"picture {index}: {result}", flush=True)
                 continue
-            result = future.result()
             print(
                 f"{done}/{len(left)} {result['name']} {result['seconds']} s ({result['cpu_seconds']} s CPU)", flush=True
             )
