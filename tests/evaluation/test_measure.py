@@ -42,7 +42,8 @@ def test_every_interval_holds_its_value():
     found = evaluation(make_table(800)).real.groups["python_skin"]
     for e in (found.auroc, found.ece, *found.recall_at_fpr.values(), *found.recall.values()):
         assert 0 <= e.low <= e.high <= 1
-    assert found.auroc.low <= found.auroc.value <= found.auroc.high
+    for e in (found.auroc, found.ece):
+        assert e.low <= e.value <= e.high
 
 
 def test_ppv_falls_with_the_base_rate_and_never_takes_zero_errors_for_a_rate_of_zero():
@@ -113,6 +114,14 @@ def test_policy_fitted_on_other_sources_ignores_the_labels_it_is_measured_on():
     assert "themselves" not in before.policy
     assert (before.probabilities[inside, 0] == after.probabilities[inside, 0]).all()
     assert (before.probabilities[~inside, 0] != after.probabilities[~inside, 0]).any()
+
+
+def test_ranking_numbers_do_not_depend_on_how_the_policy_was_fitted():
+    table = make_table(600, skill=4.0)
+    crossed = measure(judge_across_sources(table), model="m", resamples=20).real.groups["ivory"]
+    plain = measure(judged(table), model="m", resamples=20).real.groups["ivory"]
+    assert (crossed.auroc, crossed.recall_at_fpr) == (plain.auroc, plain.recall_at_fpr)
+    assert crossed.ece != plain.ece
 
 
 def test_positives_of_one_source_are_said_to_be_judged_in_sample():

@@ -32,11 +32,19 @@ class Estimate:
     high: float | None
 
     @classmethod
-    def of(cls, value: npt.NDArray[np.float64], resampled: npt.NDArray[np.float64]) -> Estimate:
-        """From the point estimate ``(1,)`` and the resamples ``(b,)``; resamples where it is undefined are left out."""
+    def of(
+        cls, value: npt.NDArray[np.float64], resampled: npt.NDArray[np.float64], *, centred: bool = False
+    ) -> Estimate:
+        """From the point estimate ``(1,)`` and the resamples ``(b,)``; resamples where it is undefined are left out.
+
+        ``centred`` moves the resamples so that their median is the value, but not below 0. A sum of absolute gaps,
+        as calibration error is, grows with every resampling, and its interval would lie above it.
+        """
         defined = resampled[np.isfinite(resampled)]
         if not np.isfinite(value[0]) or not len(defined):
             return cls(None, None, None)
+        if centred:
+            defined = np.maximum(defined - np.median(defined) + value[0], 0.0)
         low, high = np.percentile(defined, [2.5, 97.5])
         return cls(float(value[0]), float(low), float(high))
 

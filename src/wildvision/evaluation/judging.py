@@ -92,7 +92,7 @@ def judge_across_sources(
             g, source, item = table.raw[part, column], table.source[part], table.object_id[part]
             folds = source_folds(source.tolist(), y & judged, n_folds)
             whole = any(not _both(y[judged & (folds != fold)]) for fold in np.unique(folds))
-            if whole:
+            if whole and y.any():
                 in_sample.append(f"{group} ({'synthetic' if synthetic else 'real'})")
             for fold in np.unique(folds):
                 held = folds == fold

@@ -60,7 +60,7 @@ class GroupNumbers:
         n_sources: Sources of the group.
         n_negatives: Photos of anything else.
         caveat: What to say beside the numbers when they rest on little.
-        auroc: Area under the ROC curve.
+        auroc: Area under the ROC curve. Ranking numbers use raw logits, whatever the calibration.
         average_precision: Area under the precision-recall curve, at the prevalence of the table.
         recall_at_fpr: False-positive rate, as text, to recall.
         ece: Expected calibration error of the group's probability.
@@ -206,12 +206,13 @@ def _part(judged: Judged, resamples: int, seed: int, n_worst: int) -> Part:
 def _group(judged: Judged, group: str, weights: Weights, n_worst: int) -> GroupNumbers:
     table, k = judged.table, judged.table.groups.index(group)
     p, y = judged.probabilities[:, k], table.labels(group)
-    # Logits rank more finely than probabilities that saturate, but only one calibrator's probabilities compare.
-    ranking = metrics.Ranking.of(p, y)
+    # Photos are ranked by raw logits: probabilities of calibrators fitted on different sources do not compare.
+    raw = table.raw[:, k]
+    ranking = metrics.Ranking.of(raw, y)
     once, often = ranking.counts(), ranking.counts(weights)
     ones = np.ones((1, len(y)), dtype=np.int32)
     flagged = {"review": judged.review[:, k], "block": judged.block[:, k]}
-    at_1pct = p >= metrics.threshold_at_fpr(ranking, FPRS[0])
+    at_1pct = raw >= metrics.threshold_at_fpr(ranking, FPRS[0])
     rates = {name: [metrics.flag_rates(flags, y, w) for w in (ones, weights)] for name, flags in flagged.items()}
     n_objects = len({(s, o) for s, o in zip(table.source[y], table.object_id[y], strict=True)})
     n_sources = len(set(table.source[y].tolist()))
@@ -226,7 +227,11 @@ def _group(judged: Judged, group: str, weights: Weights, n_worst: int) -> GroupN
         recall_at_fpr={
             f"{f:g}": Estimate.of(metrics.recall_at_fpr(*once, f), metrics.recall_at_fpr(*often, f)) for f in FPRS
         },
-        ece=Estimate.of(metrics.expected_calibration_error(p, y), metrics.expected_calibration_error(p, y, weights)),
+        ece=Estimate.of(
+            metrics.expected_calibration_error(p, y),
+            metrics.expected_calibration_error(p, y, weights),
+            centred=True,
+        ),
         recall={name: Estimate.of(value[0], draws[0]) for name, (value, draws) in rates.items()},
         false_positive_rate={name: Estimate.of(value[1], draws[1]) for name, (value, draws) in rates.items()},
         ppv={
@@ -243,8 +248,8 @@ def _group(judged: Judged, group: str, weights: Weights, n_worst: int) -> GroupN
         reliability=metrics.reliability(p, y),
         curve=metrics.curve(ranking),
         worst={
-            "missed": _listed(judged, np.flatnonzero(y)[np.argsort(p[y], kind="stable")][:n_worst], k),
-            "false": _listed(judged, np.flatnonzero(~y)[np.argsort(-p[~y], kind="stable")][:n_worst], k),
+            "missed": _listed(judged, np.flatnonzero(y)[np.argsort(raw[y], kind="stable")][:n_worst], k),
+            "false": _listed(judged, np.flatnonzero(~y)[np.argsort(-raw[~y], kind="stable")][:n_worst], k),
         },
     )
 

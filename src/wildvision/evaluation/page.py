@@ -20,7 +20,9 @@ _COSTLY = 0.15
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:#1b2a33;max-width:74rem;margin:2rem auto;padding:0 1.2rem}
 h1{font-size:1.6rem}h2{margin-top:2.6rem;border-bottom:2px solid #1b2a33}h3{margin-top:2rem}
-table{border-collapse:collapse;margin:.6rem 0;font-variant-numeric:tabular-nums}caption{text-align:left;font-weight:600}
+table{border-collapse:collapse;margin:.6rem 0;font-variant-numeric:tabular-nums}
+caption{text-align:left;font-weight:600;white-space:nowrap}
+.stacked small{display:block;white-space:nowrap}.stacked td,.stacked th{padding:.2rem .45rem;white-space:normal}
 th,td{padding:.2rem .7rem;border-bottom:1px solid #dde3e7;text-align:right;white-space:nowrap}
 th:first-child,td:first-child{text-align:left}th{font-weight:600;color:#52646f}
 small{color:#52646f}.bad{background:#fbdcd4}.note{background:#fff4d6;padding:.5rem .8rem;border-left:4px solid #e0a800}
@@ -95,7 +97,7 @@ def _headline(groups: Mapping[str, GroupNumbers]) -> str:
         ]
         for group, n in groups.items()
     ]
-    return _table("All groups", heads, rows)
+    return f'<div class="stacked">{_table("All groups", heads, rows)}</div>'
 
 
 def _ppv(groups: Mapping[str, GroupNumbers]) -> str:
