@@ -1,5 +1,5 @@
 """Measuring a classifier on labelled photos: metrics with intervals, robustness, explanations, reports, card metrics.
 
-Start with :func:`wildvision.evaluation.measure.measure` on a :class:`wildvision.evaluation.scores.ScoreTable`. Trains
-and calibrates nothing.
+The way through: ``scores`` (a table of labels and logits, written by training or by ``running``), ``judging`` (a policy
+applied to it), ``measure`` (the numbers), ``report`` and ``card_metrics`` (where they go). Trains no network.
 """
