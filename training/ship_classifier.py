@@ -20,17 +20,14 @@ from training.classifier.config import ClassifierConfig, read_config
 from wildvision.evaluation.card_metrics import metrics_block
 from wildvision.evaluation.judging import judge_across_sources
 from wildvision.evaluation.measure import measure
+from wildvision.evaluation.recalibrate import recalibrate
 from wildvision.evaluation.report import write_report
 from wildvision.evaluation.scores import ScoreTable, concatenate, read_scores
 from wildvision.models.card import draft_card
 from wildvision.models.network import Network
 from wildvision.models.rollup import Rollup
 from wildvision.models.weights import export_weights
-from wildvision.policy.fitting import choose
-from wildvision.policy.operating_points import choose_operating_point
 from wildvision.taxonomy import load_taxonomy
-
-ENOUGH_REAL = 20  # positives; below it a group's policy is fitted on renders too, and its provenance says so
 
 
 def main() -> None:
@@ -44,7 +41,11 @@ def main() -> None:
     config = read_config(args.config)
     folds = range(len(config.folds))
     table = concatenate([read_scores(args.runs / f"{config.name}-fold{k}" / "scores.parquet") for k in folds])
-    evaluation = measure(judge_across_sources(table), model=f"{config.name}, {len(folds)} leave-sources-out folds")
+    measured_on = (
+        f"{len(folds)} folds, each scored by a model trained on none of its sources; "
+        "renders (kept apart) with skies and figure meshes that no model was trained on"
+    )
+    evaluation = measure(judge_across_sources(table), model=f"{config.name}, out of fold")
     if args.report:
         write_report(evaluation, args.report)
     taxonomy = load_taxonomy()
@@ -55,35 +56,12 @@ def main() -> None:
         architecture=config.architecture,
         input=config.input,
         taxonomy=taxonomy,
-        metrics=metrics_block(evaluation),
         training=_training(config, table),
     )
-    policy = {group: _policy(table, group) for group in card.groups}
-    card = dataclasses.replace(
-        card,
-        calibration={group: calibration.calibrator for group, (calibration, _, _) in policy.items()},
-        operating_points={group: chosen.point for group, (_, chosen, _) in policy.items()},
-        provenance={
-            group: {k: v for k, v in chosen.to_json().items() if k not in ("review", "block")}
-            | {"fitted_on": fitted_on}
-            for group, (_, chosen, fitted_on) in policy.items()
-        },
-    )
+    card, chosen = recalibrate(card, table, methods=("temperature", "platt"))
+    card = dataclasses.replace(card, metrics=metrics_block(evaluation, measured_on, calibration=chosen))
     written = export_weights(network, card, args.to)
     print(f"{written.name}: {written.weights.bytes / 1e6:.1f} MB, sha256 {written.weights.sha256[:12]}")
-
-
-def _policy(table: ScoreTable, group: str) -> tuple[Any, Any, str]:
-    """Calibration and thresholds of one group, with what they were fitted on."""
-    real = table.where(table.judged & ~table.synthetic)
-    enough = int(real.labels(group).sum()) >= ENOUGH_REAL
-    rows = real if enough else table.where(table.judged)
-    g, y = rows.raw[:, rows.groups.index(group)], rows.labels(group)
-    calibration = choose(g, y, rows.source.tolist(), methods=("temperature", "platt"))
-    chosen = choose_operating_point(
-        calibration.calibrator.apply(g), y, objects=rows.object_id.tolist(), sources=rows.source.tolist()
-    )
-    return calibration, chosen, "photos" if enough else "photos and renders (too few photos of this group)"
 
 
 def _training(config: ClassifierConfig, table: ScoreTable) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def train(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: P
     ]
     if test:
         records = [photos.records[i] for i in test]
-        logits = score_photos(average, [r.path for r in records], config.input)
+        logits = score_photos(average, [photos.files[i] for i in test], config.input)
         rollup = average.rollup
         table = score_table(
             [_row(r) for r in records],

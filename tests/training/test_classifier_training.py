@@ -49,7 +49,7 @@ def photos() -> Photos:
                 name = f"{source}-{leaf}-{i}.png"
                 records.append(Record(name, group, leaf, source, object_id=f"{leaf}{i}", width=80, height=40))
     pixels = np.random.default_rng(0).integers(0, 256, (len(records), 40, 40, 3), dtype=np.uint8)
-    return Photos(tuple(records), pixels)
+    return Photos(tuple(records), tuple(Path(r.path) for r in records), pixels)
 
 
 def network(config: ClassifierConfig) -> Network:
@@ -153,10 +153,10 @@ def test_photos_are_cached_and_bad_ones_left_out(tmp_path: Path, config: Classif
     manifests, cache = [tmp_path / "manifest.csv"], tmp_path / "cache"
     for _ in range(2):
         found = load_photos(manifests, annotations=tmp_path / "boxes.csv", size=16, cache=cache)
-        assert [Path(r.path).name for r in found.records] == ["good.png"]
+        assert [r.path for r in found.records] == ["good.png"]
         assert found.pixels.shape == (1, 16, 16, 3)
         assert int(found.pixels.min()) == 90
-    logits = score_photos(network(config).eval(), [found.records[0].path], config.input)
+    logits = score_photos(network(config).eval(), list(found.files), config.input)
     assert logits.shape == (1, 22)
 
 

@@ -191,7 +191,7 @@ class Run:
 
 @torch.inference_mode()
 def score_photos(
-    network: Network, paths: Sequence[str], how: Preprocess, *, flip: bool = False
+    network: Network, paths: Sequence[Path], how: Preprocess, *, flip: bool = False
 ) -> npt.NDArray[np.float32]:
     """Logits ``(n, outputs)`` of photo files in fp32, prepared just as the library does; a bad photo is an error."""
     prepare = Preparer(how)
@@ -208,6 +208,6 @@ def score_photos(
     return np.concatenate(out)
 
 
-def _chunks(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+def _chunks(items: Sequence[Path], size: int) -> Iterator[Sequence[Path]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]

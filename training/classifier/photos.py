@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +23,13 @@ class Photos:
     """``n`` labelled photos.
 
     Attributes:
-        records: ``n`` rows of the manifests, in their order; ``path`` is absolute.
+        records: ``n`` rows of the manifests, in their order; ``path`` is relative to the manifest's folder.
+        files: ``n`` places of the photo files.
         pixels: ``(n, S, S, 3)`` uint8 RGB, squashed to a square.
     """
 
     records: tuple[Record, ...]
+    files: tuple[Path, ...]
     pixels: npt.NDArray[np.uint8]
 
     def __len__(self) -> int:
@@ -44,14 +46,15 @@ def load_photos(manifests: Sequence[Path], *, annotations: Path, size: int, cach
         cache: Folder for the arrays; one file a manifest, made anew when the manifest changes.
     """
     records: list[Record] = []
+    files: list[Path] = []
     arrays: list[npt.NDArray[np.uint8]] = []
     for k, manifest in enumerate(manifests):
         rows = read_manifest(manifest) if k else merge(read_manifest(manifest), read_annotations(annotations))
-        rows = [replace(row, path=str(manifest.parent / row.path)) for row in rows]
         pixels, good = _cached(manifest, rows, size, cache)
         records += [row for row, ok in zip(rows, good, strict=True) if ok]
+        files += [manifest.parent / row.path for row, ok in zip(rows, good, strict=True) if ok]
         arrays.append(pixels if good.all() else pixels[good])
-    return Photos(tuple(records), arrays[0] if len(arrays) == 1 else np.concatenate(arrays))
+    return Photos(tuple(records), tuple(files), arrays[0] if len(arrays) == 1 else np.concatenate(arrays))
 
 
 def _cached(
@@ -66,7 +69,7 @@ def _cached(
         pixels = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=(len(rows), size, size, 3))
         good = np.zeros(len(rows), dtype=bool)
         for i, row in enumerate(rows):
-            prepared = prepare(row.path, hashes=False)
+            prepared = prepare(manifest.parent / row.path, hashes=False)
             if prepared.pixels is None:
                 log.warning("left out %s: %s %s", row.path, prepared.status, prepared.error)
                 continue
