@@ -22,7 +22,7 @@ from wildvision.evaluation.judging import judge_across_sources
 from wildvision.evaluation.measure import measure
 from wildvision.evaluation.recalibrate import recalibrate
 from wildvision.evaluation.report import write_report
-from wildvision.evaluation.scores import ScoreTable, concatenate, read_scores
+from wildvision.evaluation.scores import ScoreTable, concatenate, read_scores, write_scores
 from wildvision.models.card import draft_card
 from wildvision.models.network import Network
 from wildvision.models.rollup import Rollup
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("config", type=Path)
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--to", type=Path, required=True, help="folder for the weights and the card")
-    parser.add_argument("--report", type=Path, help="folder for the evaluation report")
+    parser.add_argument("--report", type=Path, help="folder for the evaluation report and the scores behind it")
     args = parser.parse_args()
     config = read_config(args.config)
     folds = range(len(config.folds))
@@ -48,6 +48,7 @@ def main() -> None:
     evaluation = measure(judge_across_sources(table), model=f"{config.name}, out of fold")
     if args.report:
         write_report(evaluation, args.report)
+        write_scores(table, args.report / "scores.parquet")
     taxonomy = load_taxonomy()
     network = Network(config.architecture, Rollup.of(taxonomy))
     network.load_state_dict(torch.load(args.runs / f"{config.name}-final" / "average.pt", weights_only=True))
