@@ -145,7 +145,7 @@ def test_exact_copies_are_scored_once(shop: Path, tiny: Classifier, tmp_path: Pa
     infer = tiny.infer
 
     def counting(prepared: Any) -> Any:
-        scored.append(len(prepared))
+        scored.append(sum(p.sha256 is not None for p in prepared))  # blank photos, which fill a batch up, have none
         return infer(prepared)
 
     monkeypatch.setattr(tiny, "infer", counting)
@@ -391,7 +391,7 @@ def test_a_full_device_halves_the_batch_and_goes_on(
     small.infer = limited  # type: ignore[method-assign]
     score(shop, tmp_path, classifier=small, settings=quick(batch_size=16))
     same(list(read_rows(tmp_path)), expected)
-    assert max(sizes[3:]) <= 5
+    assert max(sizes[2:]) <= 5
     assert "batches of 4" in caplog.text
 
 
@@ -412,7 +412,14 @@ def test_a_model_that_fails_whatever_the_photo_stops_the_run(
 ) -> None:
     monkeypatch.setattr("wildvision.scoring.scorer._HOPELESS", 10)
     broken = load_classifier(tiny_folder, device="cpu")
-    broken._backend = lambda batch: 1 / 0  # type: ignore[assignment,return-value]
+
+    class Broken:
+        device, precision = "cpu", "fp32"
+
+        def __call__(self, batch: Any) -> Any:
+            raise ZeroDivisionError("division by zero")
+
+    broken._backend = Broken()
     with pytest.raises(ModelError, match=r"10 photos in a row.*division by zero.*resume"):
         score(shop, tmp_path, classifier=broken, settings=QUICK)
     assert not list(tmp_path.glob(".part-*"))

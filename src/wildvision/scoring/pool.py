@@ -242,7 +242,7 @@ class _Process:
         ours, theirs = Pipe(duplex=True)
         known = os.pathsep.join(p for p in sys.path if p)
         self._child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "wildvision.scoring._worker", str(theirs.fileno())],
+            [sys.executable, "-P", "-W", "ignore", "-m", "wildvision.scoring._worker", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             env={**os.environ, "PYTHONPATH": known, "OMP_NUM_THREADS": "1"},
             stdin=subprocess.DEVNULL,

@@ -131,9 +131,16 @@ def locked(folder: Path) -> Iterator[None]:
     with path.open("w") as f:
         try:
             fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.stat().st_ino != os.fstat(f.fileno()).st_ino:
+                raise OSError("the run before removed the file between our opening and locking it")
         except OSError as e:
             raise WildvisionError(f"another run is writing into {folder}; wait for it or choose another folder") from e
-        yield
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # not empty: an interrupted run needs the rest
+                path.parent.rmdir()
 
 
 def _changed(part: Part, how: str, folder: Path) -> str:

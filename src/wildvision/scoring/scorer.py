@@ -11,6 +11,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from wildvision.backends import DeviceMemoryError
 from wildvision.contract import Prediction, Status
 from wildvision.errors import ModelError
@@ -31,6 +33,9 @@ Verdict = dict[str, Any]
 _FACTS = ("width", "height", "sha256", "phash")
 _ITEM_FIELDS = ("id", "path", "listing_id")
 _HOPELESS = 256  # photos in a row on which the model failed
+_FLOOR = 16
+"""Smallest batch that runs. Below it, libraries of kernels switch to others that round differently in the last digits;
+from 16 on, a photo's scores on a CPU are the same to the last bit in any batch and at any place of it."""
 
 
 class Scorer:
@@ -53,6 +58,7 @@ class Scorer:
         self.classifier = _loaded(classifier, "load_classifier", options)
         self.detector = None if detector is None else _loaded(detector, "load_detector", options)
         self.batch_size = batch_size
+        self._floor = _FLOOR
         self._failures = 0
 
     @property
@@ -95,8 +101,9 @@ class Scorer:
             try:
                 predictions = self._predict(batch)
             except DeviceMemoryError as e:
-                if len(batch) > 1:
-                    self.batch_size = max(1, len(batch) // 2)
+                if max(len(batch), self._floor) > 1:
+                    self.batch_size = max(1, max(len(batch), self._floor) // 2)
+                    self._floor = min(self._floor, self.batch_size)
                     logger.warning("the device is out of memory; going on with batches of %d", self.batch_size)
                     continue
                 predictions = [failed_prediction(batch[0][0], Status.MODEL_ERROR, str(e), self.classifier.model_id)]
@@ -107,14 +114,21 @@ class Scorer:
         return verdicts
 
     def _predict(self, batch: Sequence[tuple[Prepared, ...]]) -> list[Prediction]:
-        predictions = list(self.classifier.infer([photo[0] for photo in batch]))
+        predictions = self._infer(self.classifier, [photo[0] for photo in batch])
         if self.detector is None:
             return predictions
-        found = self.detector.infer([photo[1] for photo in batch])
+        found = self._infer(self.detector, [photo[1] for photo in batch])
         return [
             dataclasses.replace(p, detections=tuple(d.to_row())) if p.ok and d.status is Status.OK else p
             for p, d in zip(predictions, found, strict=True)
         ]
+
+    def _infer(self, model: Any, photos: list[Prepared]) -> list[Any]:
+        """Results of one batch, which blank photos fill up to the floor."""
+        size = model.preparer.preprocess.size
+        missing = self._floor - len(photos)
+        blanks = [Prepared(Status.OK, pixels=np.zeros((size, size, 3), np.uint8))] * missing
+        return list(model.infer([*photos, *blanks])[: len(photos)])
 
     def _watch(self, prediction: Prediction) -> None:
         failed = prediction.status is Status.MODEL_ERROR

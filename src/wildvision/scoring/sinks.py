@@ -164,6 +164,7 @@ class PartWriter:
     def abandon(self) -> None:
         """Drop the open part; a resumed run makes it again."""
         if self._file is not None:
+            self._encoder.close()
             self._file.close()
             self._temporary.unlink(missing_ok=True)
             self._file, self._tally = None, _Tally()

@@ -187,10 +187,17 @@ def _walk(
         return
     for entry in entries:
         relative = f"{prefix}/{entry.name}" if prefix else entry.name
-        if entry.is_dir():
+        if _is_folder(entry):
             yield from _walk(root, relative, seen | {identity})
         else:
             yield relative, entry, _special(entry)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _special(entry: os.DirEntry[str]) -> Failure | None:
