@@ -59,6 +59,12 @@ def test_arrays_of_unknown_meaning_are_unsupported_with_a_way_out(array, hint):
     assert decoded.status is Status.UNSUPPORTED and hint in decoded.error
 
 
+@pytest.mark.parametrize("hashes", [False, True])
+@pytest.mark.parametrize("shape", [(0, 5, 3), (5, 0), (5, 5, 0)])
+def test_arrays_without_values_are_empty(shape, hashes):
+    assert decode(np.zeros(shape, np.uint8), hashes=hashes).status is Status.EMPTY
+
+
 def test_arrays_obey_the_pixel_limit_and_are_not_changed():
     array = RGB.copy()
     assert decode(array, limits=Limits(max_pixels=100)).status is Status.TOO_LARGE

@@ -45,6 +45,8 @@ def check_array(array: npt.NDArray[Any], limits: Limits) -> None:
         raise InputError(
             Status.UNSUPPORTED, f"an array must be (H, W) or (H, W, C) with 1 to 4 channels; received {shape}{hint}"
         )
+    if array.size == 0 and min(shape[:2]) > 0:
+        raise InputError(Status.EMPTY, f"the array has no channels; received {shape}")
     check_pixels(shape[1], shape[0], limits)
 
 
