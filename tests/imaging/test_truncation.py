@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image, features
+from PIL import Image, ImageFile, features
 
 from tests.zoo import cuts, encode, photo
 from wildvision.contract import Status
@@ -38,6 +38,15 @@ def test_a_file_cut_at_twenty_places_is_truncated_at_each(name):
     assert decode(FILES[name]).ok
     statuses = [decode(data).status for data in cuts(FILES[name], 20)]
     assert statuses == [Status.TRUNCATED] * 20
+
+
+@pytest.mark.filterwarnings("ignore:Truncated File Read", "ignore:Corrupt EXIF data")
+@pytest.mark.parametrize("name", FILES)
+def test_a_program_that_lets_pillow_fill_with_grey_changes_nothing(name, monkeypatch):
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    assert decode(FILES[name]).ok
+    statuses = [decode(data).status for data in cuts(FILES[name], 5)]
+    assert statuses == [Status.TRUNCATED] * 5
 
 
 @pytest.mark.filterwarnings("ignore:Truncated File Read", "ignore:Corrupt EXIF data")

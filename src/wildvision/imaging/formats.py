@@ -6,12 +6,14 @@ JPEG pixels come from :mod:`.jpeg`, everything else from Pillow; colour is made 
 from __future__ import annotations
 
 import io
+from typing import TypeGuard
 
 from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,
     GifImagePlugin,
     Image,
+    ImageFile,
     JpegImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
@@ -94,10 +96,15 @@ def _load(data: bytes, image: Image.Image, target: int | None) -> tuple[UInt8Ima
         if pixels is not None:
             return rgb_from_jpeg(pixels, image), orientation
         image.draft(None, (image.width // scale, image.height // scale))
-    elif image.format == "GIF" and is_cut(data, "GIF"):
-        raise InputError(Status.TRUNCATED, "the first frame of the GIF is incomplete")
+    elif _filled_silently(image.format) and is_cut(data, image.format):
+        raise InputError(Status.TRUNCATED, f"the {image.format} file ends before the picture does", size=image.size)
     image.load()
     return to_rgb(image), orientation_of(image)  # asked after loading: Pillow turns TIFF by itself
+
+
+def _filled_silently(kind: str | None) -> TypeGuard[str]:
+    """Whether Pillow would fill what is missing with grey: in a GIF always, else where the program asked it to."""
+    return kind == "GIF" or (ImageFile.LOAD_TRUNCATED_IMAGES and kind in SUPPORTED)
 
 
 def _refusal(data: bytes, error: Exception, size: tuple[int, int] | None) -> InputError:
