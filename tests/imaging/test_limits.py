@@ -13,7 +13,7 @@ import pytest
 from tests.zoo import encode, photo, png_header
 from wildvision.contract import Status
 from wildvision.errors import ArgumentError
-from wildvision.imaging import Limits, decode, formats
+from wildvision.imaging import Limits, decode, decoding, formats
 
 JPEG = encode(photo(), "JPEG")
 
@@ -48,6 +48,16 @@ def test_a_decoder_that_hangs_is_a_timeout_and_its_result_is_dropped(monkeypatch
     monkeypatch.setattr(formats, "decode_jpeg", slow)
     assert decode(JPEG, limits=Limits(seconds=0.1)).status is Status.TIMEOUT
     release.set()
+
+
+def test_the_first_hash_of_a_process_may_take_its_time(monkeypatch):
+    def slow(image):
+        time.sleep(0.3)
+        return "0" * 16
+
+    assert decode(JPEG, hashes=True).ok
+    monkeypatch.setattr(decoding, "phash_hex", slow)
+    assert decode(JPEG, limits=Limits(seconds=0.25), hashes=True).status is Status.OK
 
 
 def test_no_time_limit_is_infinity():

@@ -65,6 +65,8 @@ def decode(
         return Decoded(Status.UNREADABLE, one_line(f"the path cannot be read: {error!r}"))
     try:
         image, size = within(limits.seconds, work.run)
+        # Not timed: loading scipy for the first hash must not cost that photo its result.
+        phash = phash_hex(image) if hashes else None
     except InputError as error:
         failure = error
     except MemoryError:
@@ -72,21 +74,20 @@ def decode(
     except Exception as error:  # a batch must survive whatever an input does
         failure = InputError(Status.UNREADABLE, f"decoding failed: {error!r}")
     else:
-        return Decoded(Status.OK, None, image, *size, path, work.sha256, work.phash)
+        return Decoded(Status.OK, None, image, *size, path, work.sha256, phash)
     width, height = failure.size or (None, None)
     return Decoded(failure.status, one_line(failure), None, width, height, path, work.sha256)
 
 
 @dataclass
 class _Work:
-    """The part of decoding that is timed, and the hashes found on the way, of which failures keep the first."""
+    """The part of decoding that is timed, and the sha256 found on the way, which failures keep too."""
 
     source: Any
     target: int | None
     limits: Limits
     hashes: bool
     sha256: str | None = None
-    phash: str | None = None
 
     def run(self) -> tuple[UInt8Image, tuple[int, int]]:
         data = self._bytes()
@@ -99,8 +100,6 @@ class _Work:
             image, size = self._pixels()
             if self.hashes:
                 self.sha256 = sha256_hex(image)
-        if self.hashes:
-            self.phash = phash_hex(image)
         return image, size
 
     def _bytes(self) -> bytes | None:

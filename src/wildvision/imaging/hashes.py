@@ -25,7 +25,7 @@ def phash_hex(image: UInt8Image) -> str:
     The image is halved to a short side of 128 to 255 first, which moves the hash by a bit at most and costs a
     tenth of the time.
     """
-    import imagehash  # 0.4 s with its scipy: only for those who ask for hashes
+    import imagehash  # with scipy at the first hash: only for those who ask for hashes
 
     while min(image.shape[:2]) >= 2 * _ENOUGH:
         image = halve(image)

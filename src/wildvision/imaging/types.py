@@ -28,7 +28,8 @@ class Limits:
             ``too_large``. At most 178,956,970, where Pillow refuses by itself.
         seconds: Longest wall time for reading and decoding one input; beyond it ``timeout``. The caller gets its
             answer in time, but native code cannot be interrupted: the work ends in a background thread, whose
-            memory is returned only then. The resize after decoding is not timed; ``max_pixels`` bounds it.
+            memory is returned only then. The perceptual hash and the resize after decoding are not timed;
+            ``max_pixels`` bounds them.
     """
 
     max_bytes: int = 64 * 2**20
