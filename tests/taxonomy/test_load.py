@@ -177,6 +177,12 @@ def test_a_file_that_is_no_mapping_is_an_error(text: str) -> None:
         parse_taxonomy(text)
 
 
+@pytest.mark.parametrize("text", ["? [a, b]\n: c\n", "as_of: 2025-13-40\n", "!!python/object:os.system x"])
+def test_yaml_that_cannot_be_built_is_a_taxonomy_error(text: str) -> None:
+    with pytest.raises(TaxonomyError, match="not valid YAML"):
+        parse_taxonomy(text)
+
+
 def test_broken_yaml_is_a_taxonomy_error() -> None:
     with pytest.raises(TaxonomyError, match="not valid YAML"):
         parse_taxonomy("groups: [")

@@ -55,7 +55,9 @@ def parse_taxonomy(text: str) -> Taxonomy:
     """
     try:
         data = yaml.load(text, Loader=_UniqueKeyLoader)  # a SafeLoader
-    except yaml.YAMLError as e:
+    except TaxonomyError:
+        raise
+    except (yaml.YAMLError, ValueError) as e:  # ValueError: such as a thirteenth month
         raise TaxonomyError(f"the taxonomy is not valid YAML: {e}") from e
     return _taxonomy(_Node(data, ""))
 
@@ -64,8 +66,9 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     """YAML keeps the last of two equal keys without a word; a taxonomy must not lose a class that way."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen = Counter(key.value for key, _ in node.value)
-        for key, _ in node.value:
+        keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]  # YAML refuses other keys itself
+        seen = Counter(key.value for key in keys)
+        for key in keys:
             if seen[key.value] > 1:
                 line = key.start_mark.line + 1
                 raise TaxonomyError(f"line {line}: duplicate key {key.value!r}; rename or remove one of them")
