@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from wildvision.errors import ArgumentError, MissingExtraError
 SCHEMA = "wildvision/1"
 
 
-class Status(str, Enum):
+class Status(StrEnum):
     """What became of one input. Everything but ``OK`` is a failure, and none of them means "no product"."""
 
     OK = "ok"
@@ -31,19 +31,13 @@ class Status(str, Enum):
     TIMEOUT = "timeout"
     MODEL_ERROR = "model_error"
 
-    def __str__(self) -> str:
-        return self.value
 
-
-class Decision(str, Enum):
+class Decision(StrEnum):
     """Triage of one photo by the operating points in the model card."""
 
     BLOCK = "block"
     REVIEW = "review"
     PASS = "pass"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 @dataclass(frozen=True)
