@@ -59,3 +59,4 @@ def test_without_a_bundled_detector_the_error_names_the_ways_out(
     monkeypatch.setattr("wildvision.models.registry.BUNDLED", tmp_path / "empty")
     assert main(["detect", str(photos / "bad.jpg"), "--out", str(tmp_path / "out")]) == 2
     assert "detector-default" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()  # the command can be given again with a model

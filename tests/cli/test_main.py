@@ -46,6 +46,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["predikt"], "invalid choice: 'predikt'"),
         (["predict"], "wildvision predict: error: the following arguments are required: PHOTO"),
         (["predict", "a.jpg", "--batch-size", "0"], "must be a whole number above 0, received '0'"),
+        (["detect", "a.jpg", "--out", "x", "--batch-size", "0"], "must be a whole number above 0, received '0'"),
+        (["calibrate", "m.csv", "--out", "x", "--batch-size", "x"], "must be a whole number above 0, received 'x'"),
         (["predict", "a.jpg", "--batchsize", "4"], "unrecognized arguments: --batchsize"),
         (["taxonomy", "--lang", "fr"], "invalid choice: 'fr'"),
         (["models"], "wildvision models: error: the following arguments are required: ACTION"),
@@ -67,6 +69,7 @@ def test_a_wrong_argument_is_one_line_and_exit_code_2(
     [
         (ModelError("no model 'x'"), 2, "wildvision: error: no model 'x'\n"),
         (KeyboardInterrupt(), 130, "wildvision: interrupted\n"),
+        (NotADirectoryError(20, "Not a directory", "out"), 2, "wildvision: error: [Errno 20] Not a directory: 'out'\n"),
     ],
 )
 def test_what_ends_a_command_early_is_one_line(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -104,6 +105,17 @@ def test_a_list_on_standard_input(
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(listed)))
     rows = json_rows(predict(capsys, "--json", "--model", model, "-")[1])
     assert [Path(str(row["path"])).name for row in rows] == ["4.png", "1.png"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs file names of arbitrary bytes")
+def test_the_row_of_a_name_that_is_not_unicode_is_unicode(
+    model: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = tmp_path / os.fsdecode(b"\xff.png")
+    name.write_bytes((photos / "0.png").read_bytes())
+    (row,) = json_rows(predict(capsys, "--json", "--model", model, str(name))[1])
+    assert row["status"] == "ok" and row["id"] == row["path"]
+    assert json.dumps(row, ensure_ascii=False).encode()  # no lone surrogate
 
 
 def test_a_folder_without_photos_is_one_line_and_exit_code_2(

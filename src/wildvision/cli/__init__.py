@@ -29,7 +29,7 @@ _EPILOG = """\
 exit codes:
   0    every input was scored, or the command did what it says
   1    some inputs could not be scored; each has a row with its status
-  2    wrong arguments, or a model that cannot be found, verified or loaded
+  2    wrong arguments, a folder that cannot be written, or a model that cannot be found, verified or loaded
   130  interrupted
   141  the reader of the output went away
 
@@ -65,7 +65,8 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"wildvision {__version__}")
+    # Two spellings, which also keep the help in shape: argparse aligns commands by the longest option.
+    parser.add_argument("-V", "--version", action="version", version=f"wildvision {__version__}")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     for name in COMMANDS:
         command = cast(Command, importlib.import_module(f"{__name__}.{name}"))
@@ -100,3 +101,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The interpreter flushes stdout once more on its way out; give it a place to flush to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
+    except OSError as e:  # a folder that cannot be written, a full disk; what is wrong with photos is in their rows
+        print(f"wildvision: error: {e}", file=sys.stderr)
+        return ERROR

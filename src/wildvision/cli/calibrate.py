@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from wildvision.cli.inputs import positive
 from wildvision.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what the photos are, for the card",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, … (default: auto)")
-    parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="photos a forward pass (default: 32)")
+    parser.add_argument(
+        "--batch-size", type=positive, default=32, metavar="N", help="photos a forward pass (default: 32)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from wildvision.cli.inputs import positive
 from wildvision.contract import Detections, coco_categories
 from wildvision.errors import ArgumentError
 
@@ -29,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the results; must be new or empty")
     parser.add_argument("--model", default="default", metavar="MODEL", help="name, folder or hf://org/repo@revision")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, … (default: auto)")
-    parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="photos a forward pass (default: 16)")
+    parser.add_argument(
+        "--batch-size", type=positive, default=16, metavar="N", help="photos a forward pass (default: 16)"
+    )
     parser.add_argument(
         "--score", type=float, metavar="P", help="least score of a box; its group's operating point when left out"
     )
@@ -49,20 +52,20 @@ def run(args: argparse.Namespace) -> int:
     first = next(paths, None)
     if first is None:
         raise ArgumentError(f"no photos in {' '.join(args.photos)!r}")
-    out = _new_folder(args.out)
+    out = _free_folder(args.out)
     look = load_classifier(args.second_look, device=args.device) if args.second_look else None
     detector = load_detector(args.model, device=args.device, tiles=args.tiles, second_look=look)
+    (out / PICTURES).mkdir(parents=True, exist_ok=True)  # only now: a wrong model must not leave a folder behind
     names, inputs = itertools.tee(itertools.chain([first], paths))
     found = detector.predict(inputs, batch_size=args.batch_size, score=args.score)
     failed = _write(out, zip(names, found, strict=True), detector.model_id)
     return 1 if failed else 0
 
 
-def _new_folder(name: str) -> Path:
+def _free_folder(name: str) -> Path:
     folder = Path(name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ArgumentError(f"--out must name a new or empty folder, so that nothing is overwritten; received {name!r}")
-    (folder / PICTURES).mkdir(parents=True, exist_ok=True)
     return folder
 
 

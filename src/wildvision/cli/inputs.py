@@ -1,7 +1,8 @@
-"""Turns the operands of a command into paths of photos: files as they are, folders walked, ``-`` read from stdin."""
+"""What commands are given: operands as paths of photos (folders walked, ``-`` read from stdin), and counts."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -10,6 +11,13 @@ from pathlib import PurePath
 PHOTO_SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 )
+
+
+def positive(text: str) -> int:
+    """A whole number above 0, as the ``type`` of an option."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number above 0, received {text!r}")
+    return int(text)
 
 
 def expand(operands: Iterable[str], *, null: bool = False) -> Iterator[str]:

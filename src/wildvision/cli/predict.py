@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from wildvision.cli.inputs import PHOTO_SUFFIXES, expand, positive
 from wildvision.contract import Decision, Prediction
 from wildvision.errors import ArgumentError
 
@@ -29,15 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="default", metavar="MODEL", help="name, folder or hf://org/repo@revision")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, … (default: auto)")
     parser.add_argument(
-        "--batch-size", type=_positive, default=32, metavar="N", help="photos a forward pass (default: 32)"
+        "--batch-size", type=positive, default=32, metavar="N", help="photos a forward pass (default: 32)"
     )
     parser.add_argument("-0", "--null", action="store_true", help="the list on standard input is separated by NUL")
 
 
 def run(args: argparse.Namespace) -> int:
     """Score the photos; 1 when some of them could not be scored."""
-    from wildvision.cli.inputs import PHOTO_SUFFIXES, expand
-
     paths = expand(args.photos, null=args.null)
     first = next(paths, None)
     if first is None:
@@ -56,7 +55,8 @@ def run(args: argparse.Namespace) -> int:
 def _print_json(scored: Iterable[tuple[str, Prediction]]) -> int:
     seen: Counter[str] = Counter()
     failed = 0
-    for path, prediction in scored:
+    for name, prediction in scored:
+        path = prediction.path or name  # the former is Unicode, whatever the encoding of the file's name
         seen[path] += 1
         unique = path if seen[path] == 1 else f"{path}#{seen[path]}"
         print(json.dumps(prediction.to_row(id=unique)), flush=True)
@@ -101,9 +101,3 @@ def _summary(outcomes: Counter[str], suspected: Iterable[str]) -> Iterator[str]:
     groups = load_taxonomy().groups
     for group in suspected:
         yield f"{group}: {groups[group].suspicion.en}"
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number above 0, received {text!r}")
-    return int(text)
