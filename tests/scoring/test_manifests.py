@@ -21,7 +21,7 @@ def read(path: Path, **options: Any) -> list[Item]:
 
 def test_a_text_file_names_one_photo_a_line(tmp_path: Path) -> None:
     manifest = tmp_path / "list.txt"
-    manifest.write_bytes("a.jpg\r\n\nsub/b c.jpg\nhttps://x/y.jpg\n/abs/z.jpg\n".encode())
+    manifest.write_bytes(b"a.jpg\r\n\nsub/b c.jpg\nhttps://x/y.jpg\n/abs/z.jpg\n")
     items = read(manifest)
     assert [item.path for item in items] == ["a.jpg", "sub/b c.jpg", "https://x/y.jpg", "/abs/z.jpg"]
     assert [item.payload for item in items] == [
@@ -45,7 +45,14 @@ def test_tables_carry_ids_listings_and_further_columns(tmp_path: Path, suffix: s
 
 def test_rows_that_make_no_sense_become_failures_and_none_is_lost(tmp_path: Path) -> None:
     manifest = tmp_path / "list.jsonl"
-    lines = ['{"path": "a.jpg"}', "{broken", '["a list"]', '{"other": 1}', '{"path": null}', '{"path": "b.jpg", "x": NaN}']
+    lines = [
+        '{"path": "a.jpg"}',
+        "{broken",
+        '["a list"]',
+        '{"other": 1}',
+        '{"path": null}',
+        '{"path": "b.jpg", "x": NaN}',
+    ]
     manifest.write_text("\n".join(lines) + "\n")
     items = read(manifest)
     assert [isinstance(item.payload, Failure) for item in items] == [False, True, True, True, True, False]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -30,7 +31,18 @@ def load(payloads: list[Any], *, workers: int = 1, isolation: Any = "process") -
 
 
 def test_a_worker_that_dies_or_hangs_costs_only_its_own_photo(tmp_path: Path) -> None:
-    payloads = [b"a", b"segfault", b"b", b"oom", b"exit", b"c", b"hang", b"slow", f"once:{tmp_path / 'm'}".encode(), b"d"]
+    payloads = [
+        b"a",
+        b"segfault",
+        b"b",
+        b"oom",
+        b"exit",
+        b"c",
+        b"hang",
+        b"slow",
+        f"once:{tmp_path / 'm'}".encode(),
+        b"d",
+    ]
     rows = load(payloads)
     statuses = [status.value for _, status, _ in rows]
     assert statuses == ["ok", "unreadable", "ok", "unreadable", "unreadable", "ok", "timeout", "timeout", "ok", "ok"]
@@ -57,12 +69,8 @@ def test_intake_waits_for_release() -> None:
             yield n, b"x"
 
     pool = DecodePool(LOADER, workers=2, window=5, isolation="thread")
-    arrivals = 0
-    for pair in pool.run(payloads(), linger=0.3):
-        if pair is None:
-            assert arrivals == 5
-            break
-        arrivals += 1
+    arrivals = list(itertools.takewhile(lambda pair: pair is not None, pool.run(payloads(), linger=0.3)))
+    assert len(arrivals) == 5
     assert len(taken) <= 6
     pool.close()
 

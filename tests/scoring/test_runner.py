@@ -435,7 +435,9 @@ def test_progress_is_reported_as_counters(shop: Path, tiny: Classifier, tmp_path
     assert seen[-1]["copies"] == report.copies == 4
 
 
-def test_arrays_bytes_and_mappings_score_from_memory(expected: Rows, shop: Path, tiny: Classifier, tmp_path: Path) -> None:
+def test_arrays_bytes_and_mappings_score_from_memory(
+    expected: Rows, shop: Path, tiny: Classifier, tmp_path: Path
+) -> None:
     ids = ["a/000.jpg", "b/001.jpg", "a/empty.jpg"]
     photos = [{"id": name, "bytes": (shop / name).read_bytes(), "listing_id": "L", "price": 5} for name in ids]
     photos.append({"id": "array", "bytes": np.zeros((9, 9, 3), np.uint8)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pickle
 import shutil
 import threading
@@ -34,6 +35,7 @@ def score_dataset(
     decoders: int = 1,
     actors: int = 1,
     num_gpus: float = 0.0,
+    num_cpus: float = 1.0,
     batch_size: int = 32,
     remote: RemotePolicy = PUBLIC_ONLY,
     **options: str,
@@ -47,7 +49,8 @@ def score_dataset(
         columns: Which column holds what. Without an ``id`` column the path is the identifier.
         decoders: Decode actors, one CPU each.
         actors: Model actors.
-        num_gpus: GPUs of each model actor; 0 runs it on one CPU.
+        num_gpus: GPUs of each model actor; 0 runs it on the CPU.
+        num_cpus: CPUs of each model actor, which is also how many threads Ray lets torch use there.
         batch_size: Photos that go through the model together.
         remote: What may be fetched from where.
         options: ``device``, ``backend`` and ``precision``.
@@ -66,6 +69,7 @@ def score_dataset(
         decoders=decoders,
         actors=actors,
         num_gpus=num_gpus,
+        num_cpus=num_cpus,
         batch_size=batch_size,
         options=options,
     )
@@ -86,9 +90,14 @@ def run_ray(
     files = [str(path) for path in spool(items, place, stop)]
     if not files:
         return
+    threads = 1
     if not ray.is_initialized():
-        cores = usable_cores() + settings.actors + 1  # logical ones: stages wait for each other, not for a free core
-        ray.init(num_cpus=cores, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        if "RAY_ADDRESS" in os.environ:
+            ray.init(log_to_driver=False, logging_level="ERROR")
+        else:
+            threads = max(1, usable_cores() // settings.actors)
+            slots = settings.decode_workers + settings.actors * threads + 1  # no stage may wait for another's core
+            ray.init(num_cpus=slots, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     with _in_order(ray):
         dataset = _pipeline(
             ray.data.read_parquet(files, columns=["item"], override_num_blocks=len(files)),
@@ -98,6 +107,7 @@ def run_ray(
             decoders=settings.decode_workers,
             actors=settings.actors,
             num_gpus=1.0 if scorer.classifier.device.startswith("cuda") else 0.0,
+            num_cpus=threads,
             batch_size=settings.batch_size,
             options=settings.model_options,
         )
@@ -157,6 +167,7 @@ def _pipeline(
     decoders: int,
     actors: int,
     num_gpus: float,
+    num_cpus: float,
     batch_size: int,
     options: dict[str, str],
 ) -> Any:
@@ -177,7 +188,8 @@ def _pipeline(
         batch_size=batch_size,
         batch_format="pyarrow",
         compute=ActorPoolStrategy(size=actors),
-        **({"num_gpus": num_gpus} if num_gpus else {"num_cpus": 1}),
+        num_cpus=num_cpus,
+        num_gpus=num_gpus or None,
     )
 
 
