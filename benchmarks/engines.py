@@ -84,9 +84,9 @@ def main() -> int:
     ]
     note = (
         f"Photos of 800 by 600 pixels, about 100 kB. Rows a second are those of a further row: {many} against {few} "
-        f"photos, least time of {args.repeats} runs each, all engines in turn. What an engine needs before its first row "
-        "is the column 'start' (model loading and decode workers included); it is paid once a run. All rows were compared "
-        "with the local engine's."
+        f"photos, least time of {args.repeats} runs each, all engines in turn. What an engine needs before its first "
+        "row is the column 'start' (model loading and decode workers included); it is paid once a run. All rows were "
+        "compared with the local engine's."
     )
     data = {"rows": many, "results": results, "seconds": seconds, "compared": compared, "model": args.model}
     summary = head + "\n".join(lines) + "\n\n" + table({"rows equal to the local engine's": equal}) + "\n\n" + note

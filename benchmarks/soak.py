@@ -53,8 +53,8 @@ def main() -> int:
         }
     )
     note = (
-        f"{args.files} small files repeated, cache and duplicate search off, so that every row is decoded and scored. The "
-        "model is a tiny network with random weights: the test is about the runner."
+        f"{args.files} small files repeated, cache and duplicate search off, so that every row is decoded and scored. "
+        "The model is a tiny network with random weights: the test is about the runner."
     )
     data = {"rows": report.rows, "samples": samples, "growth": growth, "seconds": seconds, "peak_mib": watch.peak}
     return write_report(args.report, "soak", "Soak test", f"{summary}\n\n{note}", data, passed=passed)

@@ -119,9 +119,9 @@ def main() -> int:
     summary = "| | photos a second | wildvision / this |\n|---|---|---|\n" + "\n".join(lines)
     note = (
         f"{args.rows} photos of 800 by 600 pixels, about 100 kB, batches of {size}, {cores} torch threads; median of "
-        f"{args.repeats} rounds in which all took turns. Starting the decode workers is included. The timm loops neither "
-        "hash, nor type failures, nor write rows. Decoding and the network share the cores, so the sum of both limits' "
-        "times, not the smaller limit, is what a perfect run would take."
+        f"{args.repeats} rounds in which all took turns. Starting the decode workers is included. The timm loops "
+        "neither hash, nor type failures, nor write rows. Decoding and the network share the cores, so the sum of both "
+        "limits' times, not the smaller limit, is what a perfect run would take."
     )
     data = {
         "rows": args.rows,
