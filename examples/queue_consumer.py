@@ -1,8 +1,8 @@
 """Take listings from a queue, score their photos in batches, give one verdict a listing.
 
 ``messages`` stands for your queue (SQS, Kafka, Redis streams, RabbitMQ): an iterator of listings that blocks while the
-queue is empty. Acknowledge a message only after its verdict is stored; wildvision is deterministic, so a message that is
-delivered twice gives the same verdict twice.
+queue is empty. Acknowledge a message only after its verdict is stored: a message that is delivered twice gives the same
+verdict twice.
 
     python examples/queue_consumer.py FOLDER     # every subfolder plays a listing
 """

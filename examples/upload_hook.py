@@ -58,7 +58,7 @@ def serve(batcher: Batcher, port: int) -> ThreadingHTTPServer:
     """A server that answers every POST with a row of the row contract."""
 
     class Hook(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
             if not 0 < length <= MAX_BYTES:
                 return self._answer(413, {"error": f"expected 1 to {MAX_BYTES} bytes"})

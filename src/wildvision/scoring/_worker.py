@@ -17,7 +17,8 @@ from wildvision.scoring.loading import Loader
 
 def main(fd: int) -> None:
     """Serve until the other side closes the pipe, or until a photo ran into its time limit."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which closes the pipe when it is done
+    for number in (signal.SIGINT, signal.SIGTERM):  # a whole group gets them; the parent closes the pipe when it is done
+        signal.signal(number, signal.SIG_IGN)
     pipe: Connection[bytes, bytes] = Connection(fd)
     try:
         loader: Loader = pickle.loads(pipe.recv_bytes())

@@ -24,8 +24,8 @@ from wildvision.scoring.runmanifest import RunManifest
 from wildvision.scoring.sinks import LOG, ROW_FIELDS, Part, read_part, read_parts
 from wildvision.taxonomy import load_taxonomy
 
-_STATUSES = frozenset(s.value for s in Status)
-_DECISIONS = frozenset(d.value for d in Decision)
+_STATUSES = tuple(s.value for s in Status)  # tuples, because a damaged row may hold what has no hash
+_DECISIONS = tuple(d.value for d in Decision)
 _OPTIONAL = ("copy_of", "extra")
 _REQUIRED = tuple(field for field in ROW_FIELDS if field not in _OPTIONAL)
 _MOST = 20
@@ -136,7 +136,7 @@ def _problems(row: Mapping[str, Any]) -> Iterator[str]:
 def _score_problems(row: Mapping[str, Any]) -> Iterator[str]:
     groups, leaves, lookalikes = _names()
     scores = row["scores"]
-    if not isinstance(scores, dict) or set(scores) != groups or not all(map(_probability, scores.values())):
+    if not isinstance(scores, dict) or set(scores) != set(groups) or not all(map(_probability, scores.values())):
         yield f"scores must give each of {', '.join(sorted(groups))} a probability; received {scores!r}"
     if row["decision"] not in _DECISIONS:
         yield f"unknown decision {row['decision']!r}"
@@ -196,9 +196,9 @@ def _hash(text: str) -> int:
 
 
 @cache
-def _names() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+def _names() -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     taxonomy = load_taxonomy()
-    return frozenset(taxonomy.group_names), frozenset(taxonomy.leaf_names), frozenset(taxonomy.lookalike_names)
+    return tuple(taxonomy.group_names), tuple(taxonomy.leaf_names), tuple(taxonomy.lookalike_names)
 
 
 def _detection(value: Any) -> bool:
@@ -214,11 +214,11 @@ def _detection(value: Any) -> bool:
 
 
 def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return _number(value) and float(value).is_integer()  # JSON knows no difference between 3 and 3.0
 
 
 def _number(value: Any) -> bool:
-    return (_whole(value) or isinstance(value, float)) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _probability(value: Any) -> bool:
