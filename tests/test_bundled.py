@@ -1,0 +1,84 @@
+"""What ships: the bundled model works, its card tells the truth, the samples are renders, the wheel is small."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import wildvision as wv
+from wildvision.evaluation.card_metrics import metrics_block
+from wildvision.evaluation.judging import judge_across_sources
+from wildvision.evaluation.measure import measure
+from wildvision.evaluation.scores import read_scores
+from wildvision.models import list_models
+
+ROOT = Path(__file__).parents[1]
+SAMPLES = ROOT / "src" / "wildvision" / "samples"
+WEIGHTS = ROOT / "src" / "wildvision" / "weights"
+PHOTOS = sorted(SAMPLES.glob("*.jpg"))
+
+
+def manifest() -> dict[str, dict[str, str]]:
+    with (SAMPLES / "manifest.csv").open(encoding="utf-8", newline="") as file:
+        return {row["path"]: row for row in csv.DictReader(file)}
+
+
+def test_the_default_model_is_bundled_under_its_own_name() -> None:
+    names = {card.name for card in list_models()}
+    assert "default" in names
+    assert names == {path.stem for path in WEIGHTS.glob("*.json")}
+
+
+def test_weights_are_half_precision_and_small() -> None:
+    for card in list_models():
+        assert card.weights.dtype == "float16"
+        assert (WEIGHTS / card.weights.file).stat().st_size < 20e6
+
+
+def test_the_bundled_model_scores_every_sample() -> None:
+    predictions = wv.load_classifier(device="cpu").predict([str(p) for p in PHOTOS])
+    assert [p.path for p in predictions] == [str(p) for p in PHOTOS]
+    assert all(p.ok and set(p.scores) == set(wv.load_taxonomy().group_names) for p in predictions)
+
+
+def test_the_bundled_model_finds_the_group_of_most_product_samples() -> None:
+    rows = manifest()
+    products = [p for p in PHOTOS if rows[p.name]["group"] != "none"]
+    predictions = wv.load_classifier(device="cpu").predict([str(p) for p in products])
+    right = sum(p.group == rows[path.name]["group"] for p, path in zip(predictions, products, strict=True))
+    assert right / len(products) >= 0.7
+
+
+def test_every_sample_is_marked_as_a_render() -> None:
+    rows = manifest()
+    assert {p.name for p in PHOTOS} == set(rows)
+    assert all(row["synthetic"] == "1" and name.startswith("render-") for name, row in rows.items())
+    leaves = {row["leaf"] for row in rows.values()}
+    assert set(wv.load_taxonomy().leaf_names) <= leaves
+
+
+def test_the_numbers_in_the_card_follow_from_the_committed_scores() -> None:
+    card = next(card for card in list_models() if card.name == "default")
+    evaluation = measure(
+        judge_across_sources(read_scores(ROOT / "reports" / "default" / "scores.parquet")), model="again"
+    )
+    again = json.loads(json.dumps(metrics_block(evaluation, "again")))
+    for kind in ("real", "synthetic"):
+        for group, numbers in again[kind]["groups"].items():
+            written = card.metrics[kind]["groups"][group]
+            assert (written["auroc"], written["recall_at_fpr"]) == (numbers["auroc"], numbers["recall_at_fpr"])
+
+
+def test_the_wheel_holds_the_model_and_the_samples_and_stays_below_60_mb(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    assert wheel.stat().st_size < 60e6
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for name in ("weights/default.safetensors", "weights/default.json", "samples/manifest.csv", "py.typed"):
+        assert f"wildvision/{name}" in names
+    assert not [name for name in names if name.startswith(("training", "tests"))]
