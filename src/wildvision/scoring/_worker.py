@@ -17,7 +17,7 @@ from wildvision.scoring.loading import Loader
 
 def main(fd: int) -> None:
     """Serve until the other side closes the pipe, or until a photo ran into its time limit."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # a whole group gets them; the parent closes the pipe when it is done
+    for number in (signal.SIGINT, signal.SIGTERM):  # the group gets them; the parent closes the pipe
         signal.signal(number, signal.SIG_IGN)
     pipe: Connection[bytes, bytes] = Connection(fd)
     try:
