@@ -145,4 +145,7 @@ def test_predict_batch_udf(spark: Any, local: list[dict[str, Any]], shop: Path, 
     expected = {row["id"]: row for row in local}
     assert {row.id: row.found.status for row in rows} == {row.id: expected[row.id]["status"] for row in rows}
     good = next(row for row in rows if row.found.status == "ok")
-    assert list(good.found.scores) == pytest.approx(list(expected[good.id]["scores"].values()), abs=1e-6)
+    scores = {group: good.found[group] for group in expected[good.id]["scores"]}
+    assert scores == pytest.approx(expected[good.id]["scores"], abs=1e-6)
+    bad = next(row for row in rows if row.found.status != "ok")
+    assert bad.found.error and not bad.found.decision

@@ -104,6 +104,7 @@ class _Run:
         self._done: queue.Queue[tuple[int, Loaded] | BaseException | None] = queue.Queue()
         self._closing = threading.Event()
         self._busy = len(loads)
+        self._failure: BaseException | None = None
         self._threads = [
             threading.Thread(target=self._feed, args=(payloads,), name="wildvision-feed", daemon=True),
             *(threading.Thread(target=self._work, args=(load,), daemon=True) for load in loads),
@@ -124,6 +125,8 @@ class _Run:
                 self._busy -= 1
             else:
                 yield arrival
+        if self._failure is not None:
+            raise self._failure
 
     def end(self) -> None:
         self._closing.set()
@@ -138,8 +141,8 @@ class _Run:
                         return
                 if not self._offer(numbered):
                     return
-        except BaseException as e:  # raised again where the consumer is
-            self._done.put(e)
+        except BaseException as e:  # raised where the consumer is, once it has what was taken in before
+            self._failure = e
         finally:
             for _ in self._threads[1:]:
                 self._offer(None)

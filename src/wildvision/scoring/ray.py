@@ -100,7 +100,7 @@ def run_ray(
             ray.init(num_cpus=slots, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     with _in_order(ray):
         dataset = _pipeline(
-            ray.data.read_parquet(files, columns=["item"], override_num_blocks=len(files)),
+            ray.data.read_parquet(files, override_num_blocks=len(files)),
             models,
             scorer.loader(settings.remote),
             columns=None,

@@ -190,7 +190,7 @@ class _Run:
                     self._write(item, done, originals, progress)
                 self._finish_part(originals)
             except BaseException:
-                self._writer.abandon()
+                self._keep_what_is_done(originals)
                 raise
         return self._report(resumed, progress.counters.seconds, complete=not self._stop.is_set())
 
@@ -237,6 +237,13 @@ class _Run:
         progress.row(row)
         if self._writer.open_rows >= self._settings.rows_per_part:
             self._finish_part(originals)
+
+    def _keep_what_is_done(self, originals: Originals) -> None:
+        """After an error: the rows of the open part are good, unless it was writing them that failed."""
+        try:
+            self._finish_part(originals)
+        except Exception:
+            self._writer.abandon()
 
     def _finish_part(self, originals: Originals) -> None:
         originals.commit()

@@ -12,6 +12,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from wildvision.errors import MissingExtraError
 from wildvision.models.registry import find_model
 from wildvision.scoring.batch import BatchPredictor
@@ -25,6 +27,7 @@ from wildvision.scoring.sinks import arrow_rows, arrow_schema
 from wildvision.scoring.spool import items_in, items_of_rows, names_of, spool, verdict_table, verdicts_in
 from wildvision.taxonomy import load_taxonomy
 
+_VERDICT = ("status", "error", "decision", "leaf")
 _FILES_PER_JOB = 16  # for each task that runs at once; between jobs rows reach the parts
 
 
@@ -65,37 +68,34 @@ def score_dataframe(
 
 def make_predict_fn(
     classifier: str = "default", *, detector: str | None = None, batch_size: int = 32, workers: int = 1, **options: str
-) -> Callable[[Any], list[dict[str, Any]]]:
+) -> Callable[[Any], dict[str, Any]]:
     """What ``pyspark.ml.functions.predict_batch_udf`` asks for; give options with :func:`functools.partial`.
 
     ``predict_batch_udf(make_predict_fn, return_type=predict_type(), batch_size=64)`` makes a function of one column
-    of paths, URLs or bytes.
+    of paths, URLs or bytes. It gives the verdict only; :func:`score_dataframe` gives whole rows.
 
     Returns:
-        A function from ``n`` photos to ``n`` mappings with the fields of :func:`predict_type`.
+        A function from ``n`` photos to the fields of :func:`predict_type`, each an array of length ``n``.
     """
     config = (classifier, detector, batch_size, workers, PUBLIC_ONLY, tuple(sorted(options.items())))
 
-    def predict(photos: Any) -> list[dict[str, Any]]:
+    def predict(photos: Any) -> dict[str, Any]:
         values = [photo if isinstance(photo, str) else bytes(photo) for photo in photos]
         found = _predictor(config)({"image": values})
-        return [
-            {"status": s, "error": e, "decision": d, "leaf": leaf, "scores": [] if p is None else list(p.values())}
-            for s, e, d, leaf, p in zip(
-                *(found[field] for field in ("status", "error", "decision", "leaf", "scores")), strict=True
-            )
-        ]
+        verdict = {field: np.array(found[field], object) for field in _VERDICT}
+        scores = [[np.nan if s is None else s[group] for s in found["scores"]] for group in load_taxonomy().group_names]
+        return verdict | dict(zip(load_taxonomy().group_names, np.array(scores), strict=True))
 
     return predict
 
 
 def predict_type() -> Any:
-    """Spark type of what :func:`make_predict_fn` gives; ``scores`` are in the order of the taxonomy's groups."""
+    """Spark type of what :func:`make_predict_fn` gives: status, error, decision, leaf, and a score for each group."""
     _import_spark()
     from pyspark.sql import types as t
 
-    text = [t.StructField(name, t.StringType()) for name in ("status", "error", "decision", "leaf")]
-    return t.StructType([*text, t.StructField("scores", t.ArrayType(t.DoubleType()))])
+    text = [t.StructField(name, t.StringType()) for name in _VERDICT]
+    return t.StructType([*text, *(t.StructField(group, t.DoubleType()) for group in load_taxonomy().group_names)])
 
 
 def run_spark(
