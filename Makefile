@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 .PHONY: help demo test format docs wheel clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed ## score the sample photos, or PHOTOS=path to a photo or folder of your own
 	@case "$(PHOTOS)" in src/wildvision/samples*) echo "Sample photos (renders made by this project): $(PHOTOS)";; esac
@@ -52,3 +52,5 @@ $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing wildvision and its development tools in $(VENV); torch makes the first time take minutes"
 	$(BIN)/pip install --quiet "torch>=2.9" "torchvision>=0.24" -e ".[dev]"
 	@touch $@ $(VENV)/.installed
+
+include benchmarks/benchmarks.mk
