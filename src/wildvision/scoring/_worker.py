@@ -6,6 +6,7 @@ so that a run needs no ``if __name__ == "__main__"`` in the caller's script and 
 
 from __future__ import annotations
 
+import os
 import pickle
 import signal
 import sys
@@ -24,6 +25,7 @@ def main(fd: int) -> None:
         loader: Loader = pickle.loads(pipe.recv_bytes())
         _single_threaded()
         pipe.send_bytes(b"ready")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # native decoders chatter about broken photos
         while True:
             answer = loader(pickle.loads(pipe.recv_bytes()))
             pipe.send_bytes(pickle.dumps(answer, protocol=5))
