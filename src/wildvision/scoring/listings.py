@@ -1,6 +1,7 @@
 """Several photos of one advert: one verdict, the photo that decided it, and the photos that speak against it.
 
-The rule's discount was chosen on data, see ``benchmarks/reports/listings.md``; thresholds come from the model card.
+The rule was chosen on data, see ``benchmarks/reports/listings.md``. Thresholds come from the model card, which sets them
+on single photos: listings of many photos raise more false alarms at the same threshold.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from wildvision.scoring.sinks import read_rows, sync_folder
 
 SCHEMA = "wildvision-listing/1"
 NAME = "listings.jsonl"
-DISCOUNT = 0.25
-"""How much a further photo counts; see :func:`combine_scores`."""
+DISCOUNT = 0.0
+"""How much a further photo counts, see :func:`combine_scores`. Zero, the maximum, told listings apart best: photos of one
+advert err together, so that a noisy-or mostly adds up their errors."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,9 @@ class ListingVerdict:
 def combine_scores(scores: Sequence[float], *, discount: float = DISCOUNT) -> float:
     """Probability that at least one of several photos of one advert shows a product.
 
-    A noisy-or in which every photo but the strongest is discounted, because photos of one advert err together:
-    ``1 - (1 - p_max) * prod((1 - p_i) ** discount)``. With ``discount`` 0 it is the maximum, with 1 the plain noisy-or
-    of independent photos, which raises a false alarm on any advert with enough photos.
+    A noisy-or in which every photo but the strongest is discounted: ``1 - (1 - p_max) * prod((1 - p_i) ** discount)``.
+    With ``discount`` 0 it is the maximum, with 1 the plain noisy-or of independent photos. A further photo never lowers
+    the result.
 
     Args:
         scores: Calibrated probabilities in [0, 1], one for each different photo.
