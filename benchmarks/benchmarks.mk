@@ -5,7 +5,7 @@ ROWS ?=
 BENCH := $(BIN)/python -m benchmarks
 bench_rows = $(if $(ROWS),--rows $(ROWS))
 
-.PHONY: bench-kill bench-bad-inputs bench-soak bench-million bench-engines bench-throughput test-engines
+.PHONY: bench-kill bench-bad-inputs bench-soak bench-million bench-engines bench-throughput bench-listings test-engines
 
 bench-kill: $(VENV)/.installed-dev ## kill a run of 20,000 rows 30 times, resume, compare
 	$(BENCH).kill_test $(bench_rows)
@@ -24,6 +24,9 @@ bench-engines: $(VENV)/.installed-engines ## local, Ray and Spark: the same rows
 
 bench-throughput: $(VENV)/.installed-dev ## photos a second against a plain timm loop and the limits
 	$(BENCH).throughput $(bench_rows)
+
+bench-listings: $(VENV)/.installed-dev ## rules for listings; needs runs/default-fold*/scores.parquet of a training
+	$(BENCH).listings $(bench_rows)
 
 test-engines: $(VENV)/.installed-engines ## tests that start Ray and Spark
 	$(BIN)/pytest tests/scoring -m engines

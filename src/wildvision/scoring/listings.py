@@ -1,7 +1,7 @@
 """Several photos of one advert: one verdict, the photo that decided it, and the photos that speak against it.
 
-The rule was chosen on data, see ``benchmarks/reports/listings.md``. Thresholds come from the model card, which sets them
-on single photos: listings of many photos raise more false alarms at the same threshold.
+The rule was chosen on data, see ``benchmarks/reports/listings.md``. Thresholds come from the model card, which sets
+them on single photos: listings of many photos raise more false alarms at the same threshold.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from wildvision.scoring.sinks import read_rows, sync_folder
 SCHEMA = "wildvision-listing/1"
 NAME = "listings.jsonl"
 DISCOUNT = 0.0
-"""How much a further photo counts, see :func:`combine_scores`. Zero, the maximum, told listings apart best: photos of one
-advert err together, so that a noisy-or mostly adds up their errors."""
+"""How much a further photo counts, see :func:`combine_scores`. Zero, the maximum, told listings apart best: photos of
+one advert err together, so that a noisy-or mostly adds up their errors."""
 
 
 @dataclass(frozen=True)
