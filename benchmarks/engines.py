@@ -45,9 +45,9 @@ def run(source: Path, out: Path, model: str, options: dict[str, Any]) -> float:
 
 def main() -> int:
     """Run the benchmark."""
-    args = arguments(main.__doc__ or "", 2_000, model="default", workers=2, repeats=3)
+    args = arguments(main.__doc__ or "", 3_000, model="default", workers=2, repeats=3)
     work = args.work / "engines"
-    few, many = max(32, args.rows // 4), args.rows
+    few, many = max(32, args.rows // 5), args.rows
     for count in (few, many):
         folder = work / f"photos-{count}"
         for n in range(count):
@@ -76,9 +76,13 @@ def main() -> int:
             compared[name] = differences(work / "local", work / name.replace(" ", "-").replace(",", ""))
     worst = max(r["overhead"] for r in results.values())
     equal = all(c["unequal_rows"] == 0 and c["largest_float_difference"] <= 1e-5 for c in compared.values())
-    head = "| engine | rows a second | overhead | start | largest difference of a score |\n|---|---|---|---|---|\n"
+    head = (
+        f"| engine | rows a second | overhead | start | whole run of {many} rows | largest difference of a score |\n"
+        "|---|---|---|---|---|---|\n"
+    )
     lines = [
         f"| {name} | {r['rows_per_second']:.1f} | {r['overhead']:+.1%} | {r['start_seconds']:.1f} s | "
+        f"{r['seconds']:.0f} s | "
         f"{compared[name]['largest_float_difference'] if name in compared else ''} |"
         for name, r in results.items()
     ]

@@ -133,8 +133,8 @@ def main() -> int:
         f"{args.rows} photos of 800 by 600 pixels, about 100 kB, batches of {size}, {cores} torch threads; median of "
         f"{args.repeats} rounds in which all took turns. Starting the decode workers is included. The timm loops "
         "neither hash, nor type failures, nor write rows. Decoding and the network share the cores, so the sum of both "
-        "limits' times, not the smaller limit, is what a perfect run would take. Processor time is that of all processes "
-        "and, unlike photos a second, hardly depends on what else the machine was doing."
+        "limits' times, not the smaller limit, is what a perfect run would take. Processor time is that of all "
+        "processes and, unlike photos a second, hardly depends on what else the machine was doing."
     )
     data = {
         "rows": args.rows,
