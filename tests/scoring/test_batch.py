@@ -12,7 +12,7 @@ import pytest
 import wildvision as wv
 from wildvision.errors import ArgumentError
 from wildvision.models import Classifier
-from wildvision.scoring.sinks import ROW_FIELDS
+from wildvision.scoring.rows import ROW_FIELDS
 
 
 @pytest.fixture

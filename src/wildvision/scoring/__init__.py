@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from wildvision.scoring.manifests import Columns
     from wildvision.scoring.progress import Counters
     from wildvision.scoring.remote import RemotePolicy
+    from wildvision.scoring.report import ScoreReport
     from wildvision.scoring.runmanifest import ResumeError
-    from wildvision.scoring.runner import ScoreReport, score
+    from wildvision.scoring.runner import score
     from wildvision.scoring.settings import ScoreSettings
     from wildvision.scoring.sinks import read_rows
     from wildvision.scoring.sources import Source, open_source
@@ -30,7 +31,7 @@ _HOME = {
     "ListingVerdict": "listings",
     "RemotePolicy": "remote",
     "ResumeError": "runmanifest",
-    "ScoreReport": "runner",
+    "ScoreReport": "report",
     "ScoreSettings": "settings",
     "Shard": "items",
     "Source": "sources",

@@ -13,8 +13,8 @@ from wildvision.scoring.manifests import BY_NAME, Columns, item_of
 from wildvision.scoring.pipeline import Scored, in_order, keyed, scored, without_payload
 from wildvision.scoring.pool import DecodePool, Isolation
 from wildvision.scoring.remote import PUBLIC_ONLY, RemotePolicy
+from wildvision.scoring.rows import ROW_FIELDS
 from wildvision.scoring.scorer import Scorer, row_of
-from wildvision.scoring.sinks import ROW_FIELDS
 
 
 class BatchPredictor:

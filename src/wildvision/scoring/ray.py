@@ -18,9 +18,9 @@ from wildvision.scoring.manifests import BY_NAME, Columns
 from wildvision.scoring.pipeline import Scored, in_order, keyed, scored, without_payload
 from wildvision.scoring.pool import DecodePool
 from wildvision.scoring.remote import PUBLIC_ONLY, RemotePolicy
+from wildvision.scoring.rows import arrow_rows, arrow_schema
 from wildvision.scoring.scorer import Scorer, row_of
 from wildvision.scoring.settings import ScoreSettings, usable_cores
-from wildvision.scoring.sinks import arrow_rows, arrow_schema
 from wildvision.scoring.spool import items_in, items_of_rows, names_of, spool, verdict_table, verdicts_in
 
 Models = tuple[str, str | None]

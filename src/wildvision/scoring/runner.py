@@ -15,63 +15,25 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wildvision.errors import ArgumentError
-from wildvision.scoring.archives import Archives
 from wildvision.scoring.items import Fingerprint, Item
 from wildvision.scoring.listings import write_listings
 from wildvision.scoring.local import run_local
 from wildvision.scoring.pipeline import Scored
 from wildvision.scoring.progress import Progress
+from wildvision.scoring.report import ScoreReport
 from wildvision.scoring.runmanifest import NAME, STATE, ResumeError, RunManifest, locked, skip_finished
 from wildvision.scoring.scorer import Scorer, row_of
 from wildvision.scoring.settings import DEFAULTS, ScoreSettings
 from wildvision.scoring.sinks import LOG, Part, PartWriter, read_parts, sweep
-from wildvision.scoring.sources import Source, open_source
+from wildvision.scoring.sources import Source, open_source, shard_of
 from wildvision.scoring.store import CacheKey, Originals, ScoreCache
 
 if TYPE_CHECKING:
     from wildvision.models import Classifier
-
-
-@dataclass(frozen=True)
-class ScoreReport:
-    """What a run did.
-
-    Attributes:
-        out: The output folder.
-        complete: Whether every input has its row; ``False`` after an interruption.
-        rows: Rows in the folder.
-        resumed: How many of them an earlier run had written.
-        seconds: How long this run took.
-        statuses: Status to number of rows in the folder.
-        decisions: Decision to number of rows in the folder.
-        copies: Rows that are a copy of an earlier photo.
-        listings: Listings with a verdict in ``listings.jsonl``.
-    """
-
-    out: Path
-    complete: bool
-    rows: int
-    resumed: int
-    seconds: float
-    statuses: dict[str, int]
-    decisions: dict[str, int]
-    copies: int
-    listings: int
-
-    @property
-    def failed(self) -> int:
-        """Rows without scores."""
-        return self.rows - self.statuses.get("ok", 0)
-
-    @property
-    def rows_per_second(self) -> float:
-        """Speed of this run."""
-        return (self.rows - self.resumed) / self.seconds if self.seconds else 0.0
 
 
 def score(
@@ -107,8 +69,8 @@ def score(
         ModelError: A model cannot be loaded, or fails whatever the photo.
     """
     folder = Path(out)
-    inputs = _sharded(
-        open_source(source, columns=settings.columns, policy=settings.remote, exclude=(folder,)), settings
+    inputs = shard_of(
+        open_source(source, columns=settings.columns, policy=settings.remote, exclude=(folder,)), settings.shard
     )
     if resume and overwrite:
         raise ArgumentError("resume and overwrite exclude each other: go on with the run, or remove it?")
@@ -297,32 +259,6 @@ def _signals(stop: threading.Event) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _sharded(source: Source, settings: ScoreSettings) -> Source:
-    shard = settings.shard
-    if shard.count == 1:
-        return source
-    if isinstance(source, Archives) and (own := source.shard(shard.index, shard.count)):
-        return own
-    return _Sharded(source, settings)
-
-
-@dataclass(frozen=True)
-class _Sharded:
-    source: Source
-    settings: ScoreSettings
-
-    def describe(self) -> dict[str, Any]:
-        return self.source.describe()
-
-    def count(self) -> int | None:
-        total = self.source.count()
-        shard = self.settings.shard
-        return None if total is None else len(range(shard.index, total, shard.count))
-
-    def __iter__(self) -> Iterator[Item]:
-        return self.settings.shard.of(self.source)
 
 
 def _model_key(scorer: Scorer) -> str:

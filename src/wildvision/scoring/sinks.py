@@ -14,33 +14,11 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
 
-from wildvision.errors import ArgumentError, WildvisionError
+from wildvision.errors import WildvisionError
+from wildvision.scoring.rows import arrow_rows, arrow_schema
 
 Format = Literal["jsonl", "parquet"]
-FORMATS: tuple[Format, ...] = ("jsonl", "parquet")
 LOG = "parts.jsonl"
-
-ROW_FIELDS = (
-    "schema",
-    "id",
-    "path",
-    "listing_id",
-    "status",
-    "error",
-    "width",
-    "height",
-    "sha256",
-    "phash",
-    "scores",
-    "leaf",
-    "lookalike",
-    "decision",
-    "detections",
-    "model",
-    "copy_of",
-    "extra",
-)
-"""Fields of a row, in order."""
 
 _GROUP_ROWS = 1000  # Parquet rows held in memory
 
@@ -234,30 +212,6 @@ def read_part(path: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def arrow_schema(groups: Sequence[str]) -> Any:
-    """The row contract as a ``pyarrow.Schema``; ``extra`` is JSON text, since its columns vary."""
-    import pyarrow as pa
-
-    text, real = pa.string(), pa.float64()
-    box = [("group", text), ("score", real), ("box", pa.list_(real))]
-    special = {
-        "width": pa.int32(),
-        "height": pa.int32(),
-        "scores": pa.struct([(group, real) for group in groups]),
-        "lookalike": pa.struct([("leaf", text), ("score", real), ("margin", real)]),
-        "detections": pa.list_(pa.struct(box)),
-    }
-    return pa.schema([(field, special.get(field, text)) for field in ROW_FIELDS])
-
-
-def arrow_rows(rows: Sequence[Mapping[str, Any]], schema: Any) -> Any:
-    """Rows as a ``pyarrow.Table``."""
-    import pyarrow as pa
-
-    flat = [{**r, "extra": None if r["extra"] is None else json.dumps(r["extra"], ensure_ascii=False)} for r in rows]
-    return pa.Table.from_pylist(flat, schema=schema)
-
-
 def sync_folder(folder: Path) -> None:
     """Make a rename inside the folder survive a power cut."""
     fd = os.open(folder, os.O_RDONLY)
@@ -265,12 +219,6 @@ def sync_folder(folder: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
-
-
-def check_format(format: str) -> None:
-    """Refuse a format that is none."""
-    if format not in FORMATS:
-        raise ArgumentError(f"format must be one of {', '.join(FORMATS)}; received {format!r}")
 
 
 class _Jsonl:

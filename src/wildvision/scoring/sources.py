@@ -18,7 +18,7 @@ from typing import Any, Protocol, runtime_checkable
 from wildvision.contract import Status
 from wildvision.errors import ArgumentError
 from wildvision.scoring.archives import ARCHIVE_SUFFIXES, Archives
-from wildvision.scoring.items import Failure, Item, printable
+from wildvision.scoring.items import Failure, Item, Shard, printable
 from wildvision.scoring.manifests import BY_NAME, MANIFEST_SUFFIXES, Columns, Manifest, item_of, read_stamp
 from wildvision.scoring.remote import PUBLIC_ONLY, RemoteFolder, RemotePolicy, is_url
 
@@ -154,6 +154,31 @@ def open_source(
     if glob.has_magic(name):
         return _from_glob(name, policy, exclude)
     raise ArgumentError(f"there is no file or folder {name!r} to score")
+
+
+def shard_of(source: Source, shard: Shard) -> Source:
+    """One shard of a source: whole archives where there are enough of them to share out, else photo by photo."""
+    if shard.count == 1:
+        return source
+    if isinstance(source, Archives) and (own := source.shard(shard.index, shard.count)):
+        return own
+    return _Sharded(source, shard)
+
+
+@dataclass(frozen=True)
+class _Sharded:
+    source: Source
+    shard: Shard
+
+    def describe(self) -> dict[str, Any]:
+        return self.source.describe()
+
+    def count(self) -> int | None:
+        total = self.source.count()
+        return None if total is None else len(range(self.shard.index, total, self.shard.count))
+
+    def __iter__(self) -> Iterator[Item]:
+        return self.shard.of(self.source)
 
 
 def _from_glob(pattern: str, policy: RemotePolicy, exclude: tuple[Path, ...]) -> Source:

@@ -21,9 +21,9 @@ from wildvision.scoring.items import Item
 from wildvision.scoring.manifests import BY_NAME, Columns
 from wildvision.scoring.pipeline import Scored
 from wildvision.scoring.remote import PUBLIC_ONLY, RemotePolicy
+from wildvision.scoring.rows import arrow_rows, arrow_schema
 from wildvision.scoring.scorer import Scorer, row_of
 from wildvision.scoring.settings import ScoreSettings
-from wildvision.scoring.sinks import arrow_rows, arrow_schema
 from wildvision.scoring.spool import items_in, items_of_rows, names_of, spool, verdict_table, verdicts_in
 from wildvision.taxonomy import load_taxonomy
 

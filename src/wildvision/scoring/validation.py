@@ -20,8 +20,9 @@ from typing import Any
 
 from wildvision.contract import SCHEMA, Decision, Status
 from wildvision.errors import ArgumentError, WildvisionError
+from wildvision.scoring.rows import ROW_FIELDS
 from wildvision.scoring.runmanifest import RunManifest
-from wildvision.scoring.sinks import LOG, ROW_FIELDS, Part, read_part, read_parts
+from wildvision.scoring.sinks import LOG, Part, read_part, read_parts
 from wildvision.taxonomy import load_taxonomy
 
 _STATUSES = tuple(s.value for s in Status)  # tuples, because a damaged row may hold what has no hash
