@@ -90,6 +90,13 @@ def test_the_command_line_reports_failures_by_its_exit_code(
     assert "0 problems, complete" in capsys.readouterr().out
 
 
+def test_photos_beyond_the_limit_get_a_row(shop: Path, tiny_folder: Path, tmp_path: Path) -> None:
+    arguments = ["score", str(shop / "c"), "--out", str(tmp_path), "--model", str(tiny_folder), *OPTIONS]
+    assert main([*arguments, "--max-megapixels", "0.001"]) == 1
+    assert {row["status"] for row in read_rows(tmp_path)} >= {"too_large"}
+    assert main([*arguments, "--resume"]) == 2  # another limit would give other rows
+
+
 def test_validate_prints_the_schema_and_finds_damage(
     shop: Path, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -61,6 +61,13 @@ def _add_input_arguments(group: argparse._ArgumentGroup) -> None:
         group.add_argument(f"--{name}-column", metavar="NAME", help=f"column of the manifest with the {what}")
     group.add_argument("--shard", default="0/1", metavar="I/N", help="score only part I (from 0) of N of the source")
     group.add_argument(
+        "--max-megapixels",
+        type=float,
+        default=100.0,
+        metavar="N",
+        help="refuse larger photos unread; a worker needs up to 15 MB for each megapixel (default: 100)",
+    )
+    group.add_argument(
         "--allow-private-addresses",
         action="store_true",
         help="also fetch from loopback, private and link-local addresses",
@@ -106,6 +113,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _settings(args: argparse.Namespace) -> ScoreSettings:
+    from wildvision.imaging import Limits
     from wildvision.scoring import Columns, RemotePolicy, ScoreSettings, Shard
 
     return ScoreSettings(
@@ -121,6 +129,7 @@ def _settings(args: argparse.Namespace) -> ScoreSettings:
         device=args.device,
         backend=args.backend,
         precision=args.precision,
+        limits=Limits(max_pixels=round(args.max_megapixels * 1e6)),
         engine=args.engine,
         actors=args.actors,
         progress="none" if args.quiet else "json" if args.log_json else "auto",

@@ -29,7 +29,7 @@ class BatchPredictor:
         workers: Decode workers of this predictor.
         isolation: ``process`` or ``thread``, see :class:`~wildvision.scoring.pool.DecodePool`.
         remote: What may be fetched from where.
-        options: ``device``, ``backend`` and ``precision`` for models given by name.
+        options: ``device``, ``backend``, ``precision`` and ``limits`` for models given by name.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class BatchPredictor:
         workers: int = 1,
         isolation: Isolation = "process",
         remote: RemotePolicy = PUBLIC_ONLY,
-        **options: str,
+        **options: Any,
     ) -> None:
         self._models = (classifier, detector)
         self._columns, self._remote, self._options = columns, remote, options

@@ -38,7 +38,7 @@ def score_dataset(
     num_cpus: float = 1.0,
     batch_size: int = 32,
     remote: RemotePolicy = PUBLIC_ONLY,
-    **options: str,
+    **options: Any,
 ) -> Any:
     """Score a Ray dataset, lazily.
 
@@ -53,7 +53,7 @@ def score_dataset(
         num_cpus: CPUs of each model actor, which is also how many threads Ray lets torch use there.
         batch_size: Photos that go through the model together.
         remote: What may be fetched from where.
-        options: ``device``, ``backend`` and ``precision``.
+        options: ``device``, ``backend``, ``precision`` and ``limits``.
 
     Returns:
         A ``ray.data.Dataset`` with the columns of the row contract; write it with ``write_parquet``. Rows keep the
@@ -142,7 +142,7 @@ class DecodeStage:
 class ScoreStage:
     """Actor of the second stage: loaded photos in, verdicts or rows out."""
 
-    def __init__(self, models: Models, batch_size: int, options: dict[str, str], *, rows: bool) -> None:
+    def __init__(self, models: Models, batch_size: int, options: dict[str, Any], *, rows: bool) -> None:
         self._scorer = Scorer(*models, batch_size=batch_size, **options)
         self._rows = rows
 
@@ -169,7 +169,7 @@ def _pipeline(
     num_gpus: float,
     num_cpus: float,
     batch_size: int,
-    options: dict[str, str],
+    options: dict[str, Any],
 ) -> Any:
     from ray.data import ActorPoolStrategy
 

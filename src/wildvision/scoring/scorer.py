@@ -45,7 +45,8 @@ class Scorer:
         classifier: A classifier, or what :func:`~wildvision.models.load_classifier` takes.
         detector: A detector, or what ``load_detector`` takes; ``None`` runs none.
         batch_size: Photos that go through the models together; halved for good where the device's memory is short.
-        options: Passed to the loading functions when names are given: ``device``, ``backend``, ``precision``.
+        options: Passed to the loading functions when names are given: ``device``, ``backend``, ``precision``,
+            ``limits``.
 
     Attributes:
         named: Classifier and detector as they were given.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from wildvision.errors import ArgumentError
+from wildvision.imaging import DEFAULT_LIMITS, Limits
 from wildvision.scoring.items import WHOLE, Shard
 from wildvision.scoring.manifests import BY_NAME, Columns
 from wildvision.scoring.pool import Isolation
@@ -39,6 +40,8 @@ class ScoreSettings:
         device: For models given by name, as in ``load_classifier``.
         backend: For models given by name, as in ``load_classifier``.
         precision: For models given by name, as in ``load_classifier``. Rows of different precision differ slightly.
+        limits: For models given by name: what one photo may cost. A worker needs up to 15 bytes for each pixel that
+            ``max_pixels`` allows.
         engine: ``local``, ``ray`` or ``spark``; the rows are the same.
         actors: Model actors or tasks of the engines other than ``local``.
         progress: ``auto`` (a bar on a terminal), ``bar``, ``json`` (lines on stderr) or ``none``.
@@ -58,6 +61,7 @@ class ScoreSettings:
     device: str = "auto"
     backend: str = "torch"
     precision: str = "auto"
+    limits: Limits = DEFAULT_LIMITS
     engine: Engine = "local"
     actors: int = 1
     progress: ProgressMode = "auto"
@@ -90,7 +94,7 @@ class ScoreSettings:
     @property
     def model_options(self) -> dict[str, Any]:
         """Arguments of the loading functions for models given by name."""
-        return {"device": self.device, "backend": self.backend, "precision": self.precision}
+        return {"device": self.device, "backend": self.backend, "precision": self.precision, "limits": self.limits}
 
     def recorded(self) -> dict[str, Any]:
         """The settings that change rows, as JSON; a run is not resumed with others."""

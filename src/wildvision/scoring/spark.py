@@ -40,7 +40,7 @@ def score_dataframe(
     batch_size: int = 32,
     workers: int = 1,
     remote: RemotePolicy = PUBLIC_ONLY,
-    **options: str,
+    **options: Any,
 ) -> Any:
     """Score a Spark DataFrame, lazily. Each Python worker of Spark loads the model once and keeps it.
 
@@ -52,7 +52,7 @@ def score_dataframe(
         batch_size: Photos that go through the model together.
         workers: Decode workers of each task.
         remote: What may be fetched from where.
-        options: ``device``, ``backend`` and ``precision``.
+        options: ``device``, ``backend``, ``precision`` and ``limits``.
 
     Returns:
         A DataFrame with the columns of the row contract; further columns of ``frame`` are in ``extra`` as JSON.
@@ -67,7 +67,7 @@ def score_dataframe(
 
 
 def make_predict_fn(
-    classifier: str = "default", *, detector: str | None = None, batch_size: int = 32, workers: int = 1, **options: str
+    classifier: str = "default", *, detector: str | None = None, batch_size: int = 32, workers: int = 1, **options: Any
 ) -> Callable[[Any], dict[str, Any]]:
     """What ``pyspark.ml.functions.predict_batch_udf`` asks for; give options with :func:`functools.partial`.
 
