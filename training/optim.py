@@ -1,9 +1,10 @@
-"""What both trainers share: freezing, the schedule, the moving average, bf16 on CPUs, checkpoints."""
+"""What both trainers share: freezing, the optimiser and its schedule, the moving average, bf16 on CPUs, checkpoints."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,23 @@ import torch
 from torch import Tensor, nn
 
 from wildvision.imaging import Preprocess
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """AdamW with a warm-up and a cosine; learning rates are for the head and, smaller, for the backbone.
+
+    Attributes:
+        head_first: Share of the steps in which the head learns alone. A backbone that starts under a random head
+            forgets what made it general (Kumar et al. 2022, https://arxiv.org/abs/2202.10054).
+    """
+
+    head_lr: float
+    backbone_lr: float
+    weight_decay: float
+    warmup: float
+    head_first: float
+    ema_decay: float
 
 
 def freeze(backbone: nn.Module, stages: int) -> None:
@@ -48,6 +66,22 @@ def schedule(progress: float, warmup: float) -> float:
     if progress < warmup:
         return progress / warmup
     return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup))) + 0.005
+
+
+def make_optimiser(body: Iterable[nn.Parameter], head: Iterable[nn.Parameter], how: Optimiser) -> torch.optim.AdamW:
+    """AdamW over the trained part of a backbone and over a head."""
+    groups = [
+        {"params": list(body), "peak": how.backbone_lr, "from": how.head_first},
+        {"params": list(head), "peak": how.head_lr, "from": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=0.0, weight_decay=how.weight_decay)
+
+
+def set_rates(optimiser: torch.optim.Optimizer, progress: float, how: Optimiser) -> None:
+    """Learning rates at ``progress`` in [0, 1) of the run, for an optimiser of :func:`make_optimiser`."""
+    for group in optimiser.param_groups:
+        own = max(progress - group["from"], 0.0) / (1 - group["from"])
+        group["lr"] = group["peak"] * schedule(own, how.warmup)
 
 
 @torch.no_grad()

@@ -25,7 +25,14 @@ CONFIG: dict[str, Any] = {
     "composer_bank": "",
     "not_trained_on": [],
     "folds": [["shop-b"]],
-    "optimiser": {"head_lr": 1e-3, "backbone_lr": 1e-3, "weight_decay": 0.0, "warmup": 0.1, "ema_decay": 0.9},
+    "optimiser": {
+        "head_lr": 1e-3,
+        "backbone_lr": 1e-3,
+        "weight_decay": 0.0,
+        "warmup": 0.1,
+        "head_first": 0.0,
+        "ema_decay": 0.9,
+    },
     "sampling": {"positives": {"ivory": 0.5}, "synthetic": 0.5, "composed": 0.0, "mosaic": 0.5},
     "evaluation": {"every": 0, "photos": 10},
 }

@@ -114,7 +114,14 @@ def test_a_fold_writes_weights_and_what_it_finds_in_unseen_sources(tmp_path: Pat
 @pytest.mark.slow
 def test_a_few_pictures_are_learnt_by_heart(tmp_path: Path, manifest: Path) -> None:
     sampling = {"positives": {"ivory": 0.5}, "synthetic": 0.5, "composed": 0.0, "mosaic": 0.0}
-    optimiser = {"head_lr": 3e-3, "backbone_lr": 3e-3, "weight_decay": 0.0, "warmup": 0.1, "ema_decay": 0.9}
+    optimiser = {
+        "head_lr": 3e-3,
+        "backbone_lr": 3e-3,
+        "weight_decay": 0.0,
+        "warmup": 0.1,
+        "head_first": 0.0,
+        "ema_decay": 0.9,
+    }
     path = write_config(tmp_path, manifest, samples=4 * 250, sampling=sampling, optimiser=optimiser)
     config = read_config(path)
     average = Run(network(config), config, tmp_path / "run").fit(batches(config), workers=0)

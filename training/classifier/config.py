@@ -7,20 +7,10 @@ from pathlib import Path
 
 import yaml
 
+from training.optim import Optimiser
 from training.settings import checked
 from wildvision.errors import ArgumentError
 from wildvision.imaging import Preprocess
-
-
-@dataclass(frozen=True)
-class Optimiser:
-    """AdamW with a warm-up and a cosine; learning rates are for the head and, smaller, for the backbone."""
-
-    head_lr: float
-    backbone_lr: float
-    weight_decay: float
-    warmup: float
-    ema_decay: float
 
 
 @dataclass(frozen=True)
@@ -29,14 +19,15 @@ class Sampling:
 
     Attributes:
         positives: Share of each product group in a batch; the rest are negatives.
-        synthetic: Share of renders within each class that has both renders and photos.
+        photo_weight: Photos and renders of a class share by the square root of their numbers of objects, times this for
+            photos: a handful of photos is not learned by heart.
         composed: Share of the samples that the composer pastes together.
         zoomed: Share of the samples cropped around one of their boxes (around nothing in particular without boxes).
         tiny: Share of the samples shrunk into another (negative) photo.
     """
 
     positives: dict[str, float]
-    synthetic: float
+    photo_weight: float
     composed: float
     tiny: float
     zoomed: float
@@ -56,6 +47,8 @@ class ClassifierConfig:
 
     Attributes:
         frozen_stages: So many first stages (with the stem) keep their ImageNet weights.
+        train_size: Side in pixels of training pictures. Random crops show objects larger than whole photos do, so a
+            model is used at a somewhat larger ``input`` (Touvron et al. 2019, https://arxiv.org/abs/1906.06423).
         cache_size: Side in pixels at which photos are cached; crops are cut from it.
         manifests: Photo manifests; paths of their rows are relative to the manifest's folder.
         annotations: Box annotations of the first manifest's photos.
@@ -68,6 +61,7 @@ class ClassifierConfig:
     architecture: str
     pretrained: str
     input: Preprocess
+    train_size: int
     cache_size: int
     frozen_stages: int
     drop_rate: float

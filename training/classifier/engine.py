@@ -26,10 +26,11 @@ from training.data.manifest import Record
 from training.optim import (
     freeze,
     full_precision_depthwise,
+    make_optimiser,
     normalise,
     read_checkpoint,
     save_checkpoint,
-    schedule,
+    set_rates,
     still_norms,
     update_average,
 )
@@ -56,7 +57,7 @@ class Batches(Dataset[tuple[Tensor, Tensor, Tensor]]):
         composer: Composer | None,
     ) -> None:
         self.photos, self.sampler, self.config, self.composer = photos, sampler, config, composer
-        self.augment = Augment(config.input.size)
+        self.augment = Augment(config.train_size)
         self.groups, self.leaves = network.rollup.groups, network.rollup.leaves
         self.members = network.rollup.members.astype(np.float32)
         self.boxes = {n: relative_boxes(photos.records[n]) for n in np.unique(sampler.numbers).tolist()}
@@ -113,13 +114,8 @@ class Run:
         freeze(network.backbone, config.frozen_stages)
         if self.device.type == "cpu":
             full_precision_depthwise(network)
-        how = config.optimiser
-        body = [p for p in network.backbone.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.AdamW(
-            [{"params": body, "peak": how.backbone_lr}, {"params": network.head.parameters(), "peak": how.head_lr}],
-            lr=0.0,
-            weight_decay=how.weight_decay,
-        )
+        body = (p for p in network.backbone.parameters() if p.requires_grad)
+        self.optimiser = make_optimiser(body, network.head.parameters(), config.optimiser)
 
     def fit(self, batches: Batches, *, workers: int = 1) -> Network:
         """Train to the end and return the moving average of the weights."""
@@ -147,8 +143,7 @@ class Run:
 
     def _advance(self, pixels: Tensor, groups: Tensor, leaves: Tensor) -> float:
         how = self.config.optimiser
-        for group in self.optimiser.param_groups:
-            group["lr"] = group["peak"] * schedule(self.step / self.config.steps, how.warmup)
+        set_rates(self.optimiser, self.step / self.config.steps, how)
         self.network.train()
         still_norms(self.network)
         with torch.autocast(self.device.type, torch.bfloat16):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TypeVar
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from training.classifier.config import Sampling
 from training.data.manifest import Record
 
 NONE = "none"
+K = TypeVar("K")
 
 
 class BatchSampler:
@@ -33,10 +36,12 @@ class BatchSampler:
         numbers: list[int] = []
         weights: list[float] = []
         for group, group_share in shares.items():
-            for leaf, leaf_share in _root_shares({k: _objects(v) for k, v in pools[group].items()}).items():
+            for leaf, leaf_share in _root_shares(
+                {k: sum(map(_objects, v.values())) for k, v in pools[group].items()}
+            ).items():
                 kinds = pools[group][leaf]
-                kind_shares = (
-                    {True: how.synthetic, False: 1 - how.synthetic} if len(kinds) == 2 else dict.fromkeys(kinds, 1.0)
+                kind_shares = _root_shares(
+                    {synthetic: _objects(sources) for synthetic, sources in kinds.items()}, {False: how.photo_weight}
                 )
                 for kind, kind_share in kind_shares.items():
                     for source, source_share in _root_shares({k: len(v) for k, v in kinds[kind].items()}).items():
@@ -61,11 +66,11 @@ class BatchSampler:
         return dict(total)
 
 
-def _objects(kinds: dict[bool, dict[str, dict[str, list[int]]]]) -> int:
-    return sum(len(objects) for sources in kinds.values() for objects in sources.values())
+def _objects(sources: dict[str, dict[str, list[int]]]) -> int:
+    return sum(len(objects) for objects in sources.values())
 
 
-def _root_shares(counts: dict[str, int]) -> dict[str, float]:
-    roots = {name: count**0.5 for name, count in counts.items()}
+def _root_shares(counts: dict[K, int], factors: Mapping[K, float] = MappingProxyType({})) -> dict[K, float]:
+    roots = {name: count**0.5 * factors.get(name, 1.0) for name, count in counts.items()}
     total = sum(roots.values())
     return {name: root / total for name, root in roots.items()}

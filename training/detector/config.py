@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from training.classifier.config import Optimiser
+from training.optim import Optimiser
 from training.settings import checked
 from wildvision.errors import ArgumentError, ModelError
 from wildvision.imaging import Preprocess

@@ -28,10 +28,11 @@ from training.detector.scenes import Scene, scene_of
 from training.optim import (
     freeze,
     full_precision_depthwise,
+    make_optimiser,
     normalise,
     read_checkpoint,
     save_checkpoint,
-    schedule,
+    set_rates,
     still_norms,
     update_average,
 )
@@ -127,15 +128,10 @@ class Run:
         self.loss: nn.Module = _Loss(network)
         if self.world > 1:
             self.loss = DistributedDataParallel(self.loss, device_ids=[local] if self.device.type == "cuda" else None)
-        how = config.optimiser
         body = [p for p in network.body.parameters() if p.requires_grad]
         known = {id(p) for p in network.body.parameters()}
         head = [p for p in network.parameters() if id(p) not in known]
-        self.optimiser = torch.optim.AdamW(
-            [{"params": body, "peak": how.backbone_lr}, {"params": head, "peak": how.head_lr}],
-            lr=0.0,
-            weight_decay=how.weight_decay,
-        )
+        self.optimiser = make_optimiser(body, head, config.optimiser)
 
     def fit(
         self, batches: Batches, *, workers: int = 1, evaluate: Evaluate | None = None, stop_at: int | None = None
@@ -180,8 +176,7 @@ class Run:
 
     def _advance(self, pixels: Tensor, targets: Sequence[Target]) -> dict[str, float]:
         how = self.config.optimiser
-        for group in self.optimiser.param_groups:
-            group["lr"] = group["peak"] * schedule(self.step / self.config.steps, how.warmup)
+        set_rates(self.optimiser, self.step / self.config.steps, how)
         self.network.train()
         still_norms(self.network)
         here = [Target(*(part.to(self.device) for part in target)) for target in targets]
