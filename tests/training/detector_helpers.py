@@ -33,7 +33,7 @@ CONFIG: dict[str, Any] = {
         "head_first": 0.0,
         "ema_decay": 0.9,
     },
-    "sampling": {"positives": {"ivory": 0.5}, "synthetic": 0.5, "composed": 0.0, "mosaic": 0.5},
+    "sampling": {"positives": {"ivory": 0.5}, "photo_weight": 1.0, "composed": 0.0, "mosaic": 0.5},
     "evaluation": {"every": 0, "photos": 10},
 }
 

@@ -113,7 +113,7 @@ def test_a_fold_writes_weights_and_what_it_finds_in_unseen_sources(tmp_path: Pat
 
 @pytest.mark.slow
 def test_a_few_pictures_are_learnt_by_heart(tmp_path: Path, manifest: Path) -> None:
-    sampling = {"positives": {"ivory": 0.5}, "synthetic": 0.5, "composed": 0.0, "mosaic": 0.0}
+    sampling = {"positives": {"ivory": 0.5}, "photo_weight": 1.0, "composed": 0.0, "mosaic": 0.0}
     optimiser = {
         "head_lr": 3e-3,
         "backbone_lr": 3e-3,

@@ -28,13 +28,13 @@ class Sampling:
 
     Attributes:
         positives: Share of each product group among the photos; the rest are negatives.
-        synthetic: Share of renders within each class that has both renders and photos.
+        photo_weight: As for the classifier: photos and renders share by the root of their numbers, times this for photos.
         composed: Share of the pictures that the composer pastes together.
         mosaic: Share of the other pictures that are four photos side by side.
     """
 
     positives: dict[str, float]
-    synthetic: float
+    photo_weight: float
     composed: float
     mosaic: float
 
