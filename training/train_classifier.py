@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from training.classifier.augment import Corners
 from training.classifier.config import ClassifierConfig, read_config
 from training.classifier.engine import Batches, Composer, Run, score_photos
 from training.classifier.photos import Photos, load_photos
@@ -105,9 +106,9 @@ def composer(config: ClassifierConfig, unseen: Collection[str]) -> Composer | No
     backgrounds = BackgroundBank.load(bank).without_sources(unseen)
     recipe = Recipe(size=config.cache_size)
 
-    def draw(rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], Sequence[str]]:
-        image, _, labels = compose(rng, common, backgrounds, recipe)
-        return image, labels
+    def draw(rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], Sequence[Corners], Sequence[str]]:
+        image, boxes, labels = compose(rng, common, backgrounds, recipe)
+        return image, [tuple(box) for box in (boxes / recipe.size).tolist()], labels
 
     return draw
 

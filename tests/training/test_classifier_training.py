@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 
-from training.classifier.augment import Augment, shrink_into, zoom
+from training.classifier.augment import KEPT, Augment, Corners, Crop, choose_crop, shrink_into
 from training.classifier.config import ClassifierConfig, read_config
 from training.classifier.engine import Batches, Run, score_photos
 from training.classifier.photos import Photos, load_photos
@@ -32,6 +32,7 @@ def config() -> ClassifierConfig:
     return replace(
         how,
         input=replace(how.input, size=32),
+        train_size=32,
         cache_size=40,
         batch_size=4,
         samples=16,
@@ -95,13 +96,39 @@ def test_a_batch_is_a_pure_function_of_its_number(photos: Photos, config: Classi
     assert not torch.equal(first[0], other[0])
 
 
-def test_zoom_keeps_the_box_and_varies() -> None:
-    image = np.zeros((100, 100, 3), np.uint8)
-    image[40:60, 30:70] = 255
+@pytest.mark.parametrize("zoomed", [True, False])
+@pytest.mark.parametrize("box", [(0.3, 0.4, 0.7, 0.6), (0.0, 0.0, 1.0, 1.0), (0.9, 0.05, 0.98, 0.1)])
+def test_crops_keep_most_of_a_box_or_lie_within_it(box: Corners, zoomed: bool) -> None:
     rng = np.random.default_rng(0)
-    crops = [zoom(image, [(0.3, 0.4, 0.7, 0.6)], rng) for _ in range(50)]
-    assert all(int((crop == 255).sum()) == 20 * 40 * 3 for crop in crops)
-    assert len({crop.shape for crop in crops}) > 10
+    crops = [choose_crop([box], rng, zoomed=zoomed) for _ in range(200)]
+    for x, y, width, height in crops:
+        assert 0 <= x <= x + width <= 1 + 1e-9
+        assert 0 <= y <= y + height <= 1 + 1e-9
+    assert all(crop.shows(box, least=KEPT**2 - 1e-9) for crop in crops)
+    assert len(set(crops)) > 100
+
+
+def test_a_crop_shows_what_lies_within_it() -> None:
+    crop = Crop(0.5, 0.5, 0.5, 0.5)
+    assert crop.shows((0.4, 0.5, 1.0, 1.0))
+    assert not crop.shows((0.0, 0.5, 0.55, 1.0))
+    assert crop.shows((0.0, 0.0, 1.0, 1.0))
+    image = np.zeros((100, 100, 3), np.uint8)
+    image[50:, 50:] = 255
+    assert (crop.cut(image, 32) == 255).all()
+
+
+def test_composed_objects_that_a_crop_leaves_out_are_no_labels(photos: Photos, config: ClassifierConfig) -> None:
+    how = replace(config, sampling=replace(config.sampling, composed=1.0))
+    picture = np.zeros((40, 40, 3), np.uint8)
+    both = [(0.0, 0.0, 0.1, 0.1), (0.9, 0.9, 1.0, 1.0)]
+    sampler = BatchSampler(photos.records, range(len(photos)), how.sampling, size=4, seed=1)
+    made = Batches(
+        photos, sampler, how, network(how), lambda rng: (picture, both, ("ivory_worked", "python_skin_goods"))
+    )
+    groups = torch.cat([made[k][1] for k in range(8)])
+    assert (groups.sum(1) >= 1).all()  # one of the boxes is always kept
+    assert (groups.sum(1) == 1).any()
 
 
 def test_shrink_into_leaves_most_of_the_room_visible() -> None:
@@ -113,7 +140,7 @@ def test_shrink_into_leaves_most_of_the_room_visible() -> None:
 
 
 def test_augmentation_repeats_for_a_seed(photos: Photos) -> None:
-    one, two = Augment(32), Augment(32)
+    one, two = Augment(), Augment()
     assert np.array_equal(one(photos.pixels[0], 7), two(photos.pixels[0], 7))
     assert not np.array_equal(one(photos.pixels[0], 7), one(photos.pixels[0], 8))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -18,7 +18,9 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # read at import: no loo
 import albumentations as A  # noqa: N812
 
 UInt8Image = npt.NDArray[np.uint8]
-LEAST_ZOOM = 0.2  # share of the photo's side that a crop keeps at least
+Corners = tuple[float, float, float, float]
+LEAST_ZOOM, MOST_ZOOM = 0.2, 0.7  # range of the share of a picture's side that a zoom onto a box ends at
+KEPT = 0.75  # share of a box's side that a crop keeps at least
 
 
 def looks() -> list[Any]:
@@ -33,32 +35,34 @@ def looks() -> list[Any]:
             ],
             p=0.85,
         ),
-        A.ToGray(p=0.12),
+        A.ToGray(p=0.1),
         A.OneOf(
             [
-                A.GaussianBlur(blur_limit=(3, 7)),
-                A.MotionBlur(blur_limit=(3, 9)),
-                A.Downscale(scale_range=(0.25, 0.7)),
+                A.GaussianBlur(blur_limit=(3, 5)),
+                A.MotionBlur(blur_limit=(3, 7)),
+                A.Downscale(scale_range=(0.35, 0.8)),
                 A.Sharpen(),
             ],
-            p=0.35,
+            p=0.3,
         ),
-        A.OneOf([A.GaussNoise(std_range=(0.02, 0.12)), A.ISONoise()], p=0.2),
+        A.OneOf([A.GaussNoise(std_range=(0.01, 0.07)), A.ISONoise()], p=0.15),
         A.CoarseDropout(
-            num_holes_range=(1, 3), hole_height_range=(0.08, 0.3), hole_width_range=(0.08, 0.3), fill="random", p=0.2
+            num_holes_range=(1, 2),
+            hole_height_range=(0.08, 0.3),
+            hole_width_range=(0.08, 0.3),
+            fill="random_uniform",
+            p=0.15,
         ),
-        A.ImageCompression(quality_range=(20, 95), p=0.7),
+        A.ImageCompression(quality_range=(25, 95), p=0.7),
     ]
 
 
 class Augment:
-    """Square uint8 RGB in, square uint8 RGB out; a pure function of picture and seed."""
+    """Flips, turns, tilts, :func:`looks` and captions; a pure function of picture and seed."""
 
-    def __init__(self, size: int) -> None:
-        self.size = size
+    def __init__(self) -> None:
         self.pipeline: Any = A.Compose(
             [
-                A.RandomResizedCrop((size, size), scale=(0.4, 1.0), ratio=(0.6, 1.6), interpolation=cv2.INTER_AREA),
                 A.HorizontalFlip(p=0.5),
                 A.VerticalFlip(p=0.08),
                 A.Affine(rotate=(-25, 25), shear=(-8, 8), border_mode=cv2.BORDER_REFLECT_101, p=0.35),
@@ -69,7 +73,7 @@ class Augment:
         )
 
     def __call__(self, image: UInt8Image, seed: int) -> UInt8Image:
-        """``(S, S, 3)`` to ``(size, size, 3)``."""
+        """``(S, S, 3)`` to the same shape."""
         rng = np.random.default_rng(seed)
         self.pipeline.set_random_seed(seed % 2**32)
         out: UInt8Image = self.pipeline(image=image)["image"]
@@ -91,26 +95,60 @@ class Looks:
         return out
 
 
-def zoom(image: UInt8Image, boxes: Sequence[tuple[float, float, float, float]], rng: np.random.Generator) -> UInt8Image:
-    """A random crop that keeps one of the boxes whole; anywhere when there are none, so that zoom predicts no label.
+class Crop(NamedTuple):
+    """Part of a picture, as shares of its sides in [0, 1]."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    def shows(self, box: Corners, least: float = 0.4) -> bool:
+        """Whether at least a share of the box lies within, or the box fills as much of the crop."""
+        x0, y0, x1, y1 = box
+        across = min(x1, self.x + self.width) - max(x0, self.x)
+        down = min(y1, self.y + self.height) - max(y0, self.y)
+        smaller = min((x1 - x0) * (y1 - y0), self.width * self.height)
+        return across > 0 and down > 0 and across * down >= least * smaller
+
+    def cut(self, image: UInt8Image, size: int) -> UInt8Image:
+        """``(S, S, 3)`` to ``(size, size, 3)``."""
+        side = len(image)
+        top, left = int(self.y * side), int(self.x * side)
+        rows, columns = max(int(self.height * side), 2), max(int(self.width * side), 2)
+        part = np.ascontiguousarray(image[top : top + rows, left : left + columns])
+        how = cv2.INTER_AREA if min(part.shape[:2]) >= size else cv2.INTER_CUBIC
+        out: UInt8Image = cv2.resize(part, (size, size), interpolation=how).astype(np.uint8, copy=False)
+        return out
+
+
+def choose_crop(boxes: Sequence[Corners], rng: np.random.Generator, *, zoomed: bool) -> Crop:
+    """A random crop that keeps most of one of the boxes, or lies within it.
+
+    Pictures without boxes get one anywhere, so that neither place nor size of the crop predicts a label.
 
     Args:
-        image: ``(S, S, 3)``.
         boxes: ``[x0, y0, x1, y1]`` as shares of the sides, in [0, 1].
         rng: Source of chance.
+        zoomed: From about the size of the box to the whole picture, by the logarithm; else 0.35 to 1 of the picture's area.
     """
     x0, y0, x1, y1 = boxes[int(rng.integers(len(boxes)))] if boxes else _anywhere(rng)
-    side = len(image)
-    spans = []
-    for low, high in ((y0, y1), (x0, x1)):
-        least = max(high - low, LEAST_ZOOM)
-        length = least * (1 / least) ** rng.random()  # log-uniform from the box to the whole
-        start = np.clip(rng.uniform(high - length, low) if length > high - low else low, 0, 1 - length)
-        spans.append(slice(int(start * side), max(int((start + length) * side), int(start * side) + 1)))
-    return np.ascontiguousarray(image[spans[0], spans[1]])
+    if zoomed:
+        width, height = (np.clip(length, LEAST_ZOOM, MOST_ZOOM) ** rng.random() for length in (x1 - x0, y1 - y0))
+    else:
+        area, ratio = rng.uniform(0.35, 1.0), np.exp(rng.uniform(-0.45, 0.45))
+        width, height = min((area * ratio) ** 0.5, 1.0), min((area / ratio) ** 0.5, 1.0)
+    return Crop(_start(x0, x1, width, rng), _start(y0, y1, height, rng), width, height)
 
 
-def _anywhere(rng: np.random.Generator) -> tuple[float, float, float, float]:
+def _start(low: float, high: float, length: float, rng: np.random.Generator) -> float:
+    """Where a stretch of ``length`` within [0, 1] begins that shares enough with [low, high]."""
+    common = KEPT * min(high - low, length)
+    first, last = np.clip((low + common - length, high - common), 0.0, 1.0 - length)
+    return float(rng.uniform(first, max(first, last)))
+
+
+def _anywhere(rng: np.random.Generator) -> Corners:
     """A box of like sizes as products have."""
     width, height = rng.uniform(0.3, 0.95, 2)
     x, y = rng.uniform(0, 1 - width), rng.uniform(0, 1 - height)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 from torch.utils.data import DataLoader, Dataset
 
-from training.classifier.augment import Augment, shrink_into, zoom
+from training.classifier.augment import Augment, Corners, choose_crop, shrink_into
 from training.classifier.config import ClassifierConfig
 from training.classifier.photos import Photos
 from training.classifier.sampling import NONE, BatchSampler
@@ -41,8 +41,8 @@ log = logging.getLogger(__name__)
 CHECKPOINT_SECONDS = 180.0
 LOG_STEPS = 25
 
-Composer = Callable[[np.random.Generator], tuple[npt.NDArray[np.uint8], Sequence[str]]]
-"""Draws a picture ``(S, S, 3)`` uint8 and names the leaves it shows."""
+Composer = Callable[[np.random.Generator], tuple[npt.NDArray[np.uint8], Sequence[Corners], Sequence[str]]]
+"""Draws a picture ``(S, S, 3)`` uint8; boxes as shares of its sides, and the leaf in each."""
 
 
 class Batches(Dataset[tuple[Tensor, Tensor, Tensor]]):
@@ -57,7 +57,7 @@ class Batches(Dataset[tuple[Tensor, Tensor, Tensor]]):
         composer: Composer | None,
     ) -> None:
         self.photos, self.sampler, self.config, self.composer = photos, sampler, config, composer
-        self.augment = Augment(config.train_size)
+        self.augment = Augment()
         self.groups, self.leaves = network.rollup.groups, network.rollup.leaves
         self.members = network.rollup.members.astype(np.float32)
         self.boxes = {n: relative_boxes(photos.records[n]) for n in np.unique(sampler.numbers).tolist()}
@@ -76,25 +76,32 @@ class Batches(Dataset[tuple[Tensor, Tensor, Tensor]]):
     def _item(
         self, number: int, rng: np.random.Generator
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32], int]:
-        how, draw = self.config.sampling, rng.random()
-        seed = int(rng.integers(2**31))
+        how, size, draw = self.config.sampling, self.config.train_size, rng.random()
         if self.composer is not None and draw < how.composed:
-            image, shown = self.composer(rng)
-            leaf = self.leaves.index(shown[0]) if len(set(shown)) == 1 else -1
-            groups = self.members[:, [self.leaves.index(name) for name in shown]].max(1, initial=0.0)
-            return self.augment(image, seed), groups, leaf
+            image, boxes, names = self.composer(rng)
+            crop = choose_crop(boxes, rng, zoomed=bool(rng.random() < how.zoomed))
+            shown = {name for box, name in zip(boxes, names, strict=True) if crop.shows(box)}
+            classes = [self.leaves.index(name) for name in sorted(shown)]
+            leaf = classes[0] if len(classes) == 1 else -1
+            groups = self.members[:, classes].max(1, initial=0.0)
+            return self.augment(crop.cut(image, size), _seed(rng)), groups, leaf
         record, image = self.photos.records[number], self.photos.pixels[number]
         groups = np.array([record.group == g for g in self.groups], dtype=np.float32)
         leaf = self.leaves.index(record.leaf)
-        if rng.random() < how.zoomed:
-            image = zoom(image, self.boxes.get(number, ()), rng)
+        crop = choose_crop(self.boxes.get(number, ()), rng, zoomed=bool(rng.random() < how.zoomed))
+        image = crop.cut(image, size)
         if draw > 1 - how.tiny:
-            image = shrink_into(image, self.photos.pixels[int(rng.choice(self.rooms))], rng)
+            room = choose_crop((), rng, zoomed=False).cut(self.photos.pixels[int(rng.choice(self.rooms))], size)
+            image = shrink_into(image, room, rng)
             leaf = leaf if record.group != NONE else -1
-        return self.augment(np.ascontiguousarray(image), seed), groups, leaf
+        return self.augment(image, _seed(rng)), groups, leaf
 
 
-def relative_boxes(record: Record) -> tuple[tuple[float, float, float, float], ...]:
+def _seed(rng: np.random.Generator) -> int:
+    return int(rng.integers(2**31))
+
+
+def relative_boxes(record: Record) -> tuple[Corners, ...]:
     """The boxes of a record as shares of the photo's sides, within [0, 1]."""
     if not record.boxes or not record.width or not record.height:
         return ()
