@@ -130,7 +130,7 @@ def choose_crop(boxes: Sequence[Corners], rng: np.random.Generator, *, zoomed: b
     Args:
         boxes: ``[x0, y0, x1, y1]`` as shares of the sides, in [0, 1].
         rng: Source of chance.
-        zoomed: From about the size of the box to the whole picture, by the logarithm; else 0.35 to 1 of the picture's area.
+        zoomed: From about the box to the whole picture, by the logarithm of the side; else 0.35 to 1 of its area.
     """
     x0, y0, x1, y1 = boxes[int(rng.integers(len(boxes)))] if boxes else _anywhere(rng)
     if zoomed:
