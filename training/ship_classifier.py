@@ -14,18 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from training.classifier.config import ClassifierConfig, read_config
+from training.evaluate import evaluate, load_network
 from wildvision.evaluation.card_metrics import metrics_block
-from wildvision.evaluation.judging import judge_across_sources
-from wildvision.evaluation.measure import measure
 from wildvision.evaluation.recalibrate import recalibrate
 from wildvision.evaluation.report import write_report
-from wildvision.evaluation.scores import ScoreTable, concatenate, read_scores, write_scores
+from wildvision.evaluation.scores import ScoreTable, write_scores
 from wildvision.models.card import draft_card
-from wildvision.models.network import Network
-from wildvision.models.rollup import Rollup
 from wildvision.models.weights import export_weights
 from wildvision.taxonomy import load_taxonomy
 
@@ -36,22 +32,21 @@ def main() -> None:
     parser.add_argument("config", type=Path)
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--to", type=Path, required=True, help="folder for the weights and the card")
+    parser.add_argument("--data", type=Path, help="folder of the first manifest (default: as in the configuration)")
+    parser.add_argument("--robustness", type=int, default=40, help="photos a leaf and fold that are corrupted")
     parser.add_argument("--report", type=Path, help="folder for the evaluation report and the scores behind it")
     args = parser.parse_args()
     config = read_config(args.config)
-    folds = range(len(config.folds))
-    table = concatenate([read_scores(args.runs / f"{config.name}-fold{k}" / "scores.parquet") for k in folds])
-    measured_on = (
-        f"{len(folds)} folds, each scored by a model trained on none of its sources; "
-        "renders (kept apart) with skies and figure meshes that no model was trained on"
-    )
-    evaluation = measure(judge_across_sources(table), model=f"{config.name}, out of fold")
+    evaluation, table = evaluate(config, args.runs, data=args.data, robustness=args.robustness)
     if args.report:
         write_report(evaluation, args.report)
         write_scores(table, args.report / "scores.parquet")
+    measured_on = (
+        f"{len(config.folds)} folds, each scored by a model trained on none of its sources; "
+        "renders (kept apart) with skies and figure meshes that no model was trained on"
+    )
     taxonomy = load_taxonomy()
-    network = Network(config.architecture, Rollup.of(taxonomy))
-    network.load_state_dict(torch.load(args.runs / f"{config.name}-final" / "average.pt", weights_only=True))
+    network = load_network(config, args.runs / f"{config.name}-final")
     card = draft_card(
         name=config.name,
         architecture=config.architecture,

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as reference
 
 from wildvision.errors import ArgumentError
+from wildvision.evaluation import metrics
 from wildvision.evaluation.metrics import (
     Ranking,
     auroc,
@@ -123,3 +124,25 @@ def test_curve_is_thin_and_runs_to_full_recall():
 def test_unusable_rows_are_refused(s, y):
     with pytest.raises(ArgumentError):
         Ranking.of(s, y)
+
+
+def test_aligned_scores_make_the_pooled_auroc_the_mean_over_folds_by_positives() -> None:
+    rng = np.random.default_rng(0)
+    fold = np.repeat([0, 1], 300)
+    labels = rng.random(600) < np.where(fold == 0, 0.1, 0.3)
+    scores = rng.normal(size=600) + labels * np.where(fold == 0, 2.0, 0.7) + np.where(fold == 0, 5.0, 0.0)
+    parts = [(metrics.Ranking.of(scores[fold == k], labels[fold == k]), labels[fold == k].sum()) for k in (0, 1)]
+    mean = sum(metrics.auroc(*ranking.counts())[0] * n for ranking, n in parts) / labels.sum()
+    pooled = metrics.auroc(*metrics.Ranking.of(metrics.aligned(scores, labels, fold), labels).counts())[0]
+    assert pooled == pytest.approx(mean, abs=1e-3)
+    assert metrics.auroc(*metrics.Ranking.of(scores, labels).counts())[0] < mean - 0.05
+
+
+def test_aligned_keeps_order_and_ties_of_one_model() -> None:
+    scores, labels = np.array([3.0, 1.0, 2.0, 2.0, 0.0, 3.0]), np.array([1, 0, 1, 0, 0, 0], bool)
+    rank = metrics.aligned(scores, labels, np.zeros(6))
+    assert np.array_equal(np.argsort(rank, kind="stable"), np.argsort(scores, kind="stable"))
+    assert metrics.auroc(*metrics.Ranking.of(rank, labels).counts()) == metrics.auroc(
+        *metrics.Ranking.of(scores, labels).counts()
+    )
+    assert (metrics.aligned([1.0, 2.0], [True, True], [0, 0]) == 0).all()

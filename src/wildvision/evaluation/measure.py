@@ -60,7 +60,8 @@ class GroupNumbers:
         n_sources: Sources of the group.
         n_negatives: Photos of anything else.
         caveat: What to say beside the numbers when they rest on little.
-        auroc: Area under the ROC curve. Ranking numbers use raw logits, whatever the calibration.
+        auroc: Area under the ROC curve. Ranking numbers use raw logits, whatever the calibration, within each fold
+            (:func:`.metrics.aligned`).
         average_precision: Area under the precision-recall curve, at the prevalence of the table.
         recall_at_fpr: False-positive rate, as text, to recall.
         ece: Expected calibration error of the group's probability.
@@ -206,13 +207,14 @@ def _part(judged: Judged, resamples: int, seed: int, n_worst: int) -> Part:
 def _group(judged: Judged, group: str, weights: Weights, n_worst: int) -> GroupNumbers:
     table, k = judged.table, judged.table.groups.index(group)
     p, y = judged.probabilities[:, k], table.labels(group)
-    # Photos are ranked by raw logits: probabilities of calibrators fitted on different sources do not compare.
-    raw = table.raw[:, k]
-    ranking = metrics.Ranking.of(raw, y)
+    # Photos are ranked by raw logits, each against its own fold's negatives: neither probabilities of calibrators
+    # fitted on different sources nor logits of different models compare.
+    rank = metrics.aligned(table.raw[:, k], y, table.fold)
+    ranking = metrics.Ranking.of(rank, y)
     once, often = ranking.counts(), ranking.counts(weights)
     ones = np.ones((1, len(y)), dtype=np.int32)
     flagged = {"review": judged.review[:, k], "block": judged.block[:, k]}
-    at_1pct = raw >= metrics.threshold_at_fpr(ranking, FPRS[0])
+    at_1pct = rank >= metrics.threshold_at_fpr(ranking, FPRS[0])
     rates = {name: [metrics.flag_rates(flags, y, w) for w in (ones, weights)] for name, flags in flagged.items()}
     n_objects = len({(s, o) for s, o in zip(table.source[y], table.object_id[y], strict=True)})
     n_sources = len(set(table.source[y].tolist()))
@@ -248,8 +250,8 @@ def _group(judged: Judged, group: str, weights: Weights, n_worst: int) -> GroupN
         reliability=metrics.reliability(p, y),
         curve=metrics.curve(ranking),
         worst={
-            "missed": _listed(judged, np.flatnonzero(y)[np.argsort(raw[y], kind="stable")][:n_worst], k),
-            "false": _listed(judged, np.flatnonzero(~y)[np.argsort(-raw[~y], kind="stable")][:n_worst], k),
+            "missed": _listed(judged, np.flatnonzero(y)[np.argsort(rank[y], kind="stable")][:n_worst], k),
+            "false": _listed(judged, np.flatnonzero(~y)[np.argsort(-rank[~y], kind="stable")][:n_worst], k),
         },
     )
 

@@ -58,6 +58,24 @@ class Ranking:
         return np.cumsum(w * y, axis=1)[:, self.ends], np.cumsum(w * ~y, axis=1)[:, self.ends]
 
 
+def aligned(scores: npt.ArrayLike, labels: npt.ArrayLike, fold: npt.ArrayLike) -> Floats:
+    """Scores of several models on one scale, ``(n,)``: minus the share of its own fold's negatives that rank above.
+
+    Each fold is scored by a model of its own, and their logits do not compare. Ranked like this, pooled numbers are
+    means over folds of what each model does against its own negatives, weighted by positives. Within a fold the order
+    stays; a fold without negatives is 0 throughout.
+    """
+    s, y, f = np.asarray(scores, dtype=np.float64), np.asarray(labels).astype(bool), np.asarray(fold)
+    out = np.zeros(len(s))
+    for k in np.unique(f):
+        here = f == k
+        negatives = np.sort(s[here & ~y])
+        if len(negatives):
+            below, not_above = (np.searchsorted(negatives, s[here], side) for side in ("left", "right"))
+            out[here] = 0.5 * (below + not_above) / len(negatives) - 1.0
+    return out
+
+
 def auroc(positives: Floats, negatives: Floats) -> Floats:
     """Area under the ROC curve, ``(b,)``; a tie counts one half. NaN without positives or negatives."""
     recall, fpr = _rates(positives), _rates(negatives)

@@ -1,0 +1,142 @@
+"""Measure a trained recipe on sources that its models have not seen, and write the report.
+
+python -m training.evaluate configs/classifier-default.yaml --report reports/default
+
+Needs every `--fold` of training/train_classifier.py. Each fold's model is measured on its own held-out photos: scores,
+explanations against the annotated boxes, and corrupted copies of some photos.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import tempfile
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training.classifier.config import ClassifierConfig, read_config
+from training.data.annotations import merge, read_annotations
+from training.data.manifest import read_manifest, row_from_record
+from wildvision.evaluation.explain import check_explanations
+from wildvision.evaluation.judging import judge_across_sources
+from wildvision.evaluation.measure import Evaluation, measure
+from wildvision.evaluation.report import write_report
+from wildvision.evaluation.scores import ScoreTable, concatenate, read_scores, write_scores
+from wildvision.evaluation.stress import draw_rows, stress
+from wildvision.models.card import draft_card
+from wildvision.models.classifier import load_classifier
+from wildvision.models.network import Network
+from wildvision.models.rollup import Rollup
+from wildvision.models.weights import export_weights
+from wildvision.taxonomy import load_taxonomy
+
+STRENGTH = 2  # the one that goals are stated for
+Row = Mapping[str, Any]
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--data", type=Path, help="folder of the first manifest (default: as in the configuration)")
+    parser.add_argument("--report", type=Path, required=True, help="folder for the report and the scores behind it")
+    parser.add_argument("--robustness", type=int, default=40, help="photos a leaf and fold that are corrupted")
+    args = parser.parse_args()
+    config = read_config(args.config)
+    evaluation, table = evaluate(config, args.runs, data=args.data, robustness=args.robustness)
+    print(write_report(evaluation, args.report))
+    write_scores(table, args.report / "scores.parquet")
+
+
+def evaluate(
+    config: ClassifierConfig, runs: Path, *, data: Path | None = None, robustness: int = 40
+) -> tuple[Evaluation, ScoreTable]:
+    """All out-of-fold numbers of a recipe, and the scores behind them.
+
+    Args:
+        config: The recipe.
+        runs: Folder with the runs of every fold.
+        data: Folder of the first manifest; ``None`` for the one in the configuration.
+        robustness: Photos a leaf and fold whose corrupted copies are scored too; 0 for none.
+    """
+    folds = range(len(config.folds))
+    table = concatenate([read_scores(runs / f"{config.name}-fold{k}" / "scores.parquet") for k in folds])
+    evaluation = measure(judge_across_sources(table), model=f"{config.name}, out of fold")
+    manifest = data / "manifest.csv" if data else Path(config.manifests[0])
+    records = merge(read_manifest(manifest), read_annotations(Path(config.annotations)))
+    costs: list[Row] = []
+    shown: list[tuple[str, Row]] = []
+    for k in folds:
+        network = load_network(config, runs / f"{config.name}-fold{k}")
+        rows = [row_from_record(r) for r in records if r.source in config.folds[k]]
+        shown += check_explanations(network, config.input, rows, manifest.parent).items()
+        if robustness:
+            costs += _stress(network, config, draw_rows(rows, robustness, seed=config.seed), manifest.parent)
+    return (
+        dataclasses.replace(evaluation, robustness=_pooled_costs(costs), explanations=_pooled_explanations(shown)),
+        table,
+    )
+
+
+def load_network(config: ClassifierConfig, run: Path) -> Network:
+    """The averaged weights of a finished run, in evaluation mode."""
+    network = Network(config.architecture, Rollup.of(load_taxonomy()))
+    network.load_state_dict(torch.load(run / "average.pt", weights_only=True))
+    return network.eval()
+
+
+def _stress(network: Network, config: ClassifierConfig, rows: Sequence[Row], root: Path) -> tuple[Row, ...]:
+    with tempfile.TemporaryDirectory() as folder:
+        card = draft_card(
+            name=config.name,
+            architecture=config.architecture,
+            input=config.input,
+            taxonomy=load_taxonomy(),
+            training={},
+        )
+        export_weights(network, card, Path(folder))
+        return stress(load_classifier(folder), rows, root, strengths=(STRENGTH,), seed=config.seed)
+
+
+def _pooled_costs(costs: Sequence[Row]) -> tuple[dict[str, Any], ...]:
+    """Each fold against its own negatives, then means weighted by positives."""
+    keys = ("part", "group", "corruption", "strength")
+    parts: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
+    for row in costs:
+        parts[tuple(row[key] for key in keys)].append(row)
+    return tuple(
+        dict(zip(keys, key, strict=True))
+        | {n: sum(int(row[n]) for row in rows) for n in ("n_positives", "n_negatives")}
+        | {n: _mean(rows, n, "n_positives") for n in ("recall_clean", "recall", "recall_fixed")}
+        | {"fpr_fixed": _mean(rows, "fpr_fixed", "n_negatives")}
+        for key, rows in parts.items()
+    )
+
+
+def _pooled_explanations(shown: Sequence[tuple[str, Row]]) -> dict[str, dict[str, Any]]:
+    parts: dict[str, list[Row]] = defaultdict(list)
+    for group, row in shown:
+        parts[group].append(row)
+    return {
+        group: {
+            "n": sum(int(row["n"]) for row in rows),
+            "energy": (energy := _mean(rows, "energy", "n")),
+            "chance": (chance := _mean(rows, "chance", "n")),
+            "ratio": energy / chance,
+            "n_filled": sum(int(row["n_filled"]) for row in rows),
+        }
+        for group, rows in parts.items()
+    }
+
+
+def _mean(rows: Sequence[Row], name: str, weight: str) -> float:
+    return sum(float(row[name]) * row[weight] for row in rows) / sum(row[weight] for row in rows)
+
+
+if __name__ == "__main__":
+    main()
