@@ -27,8 +27,8 @@ from wildvision.evaluation.measure import Evaluation, measure
 from wildvision.evaluation.report import write_report
 from wildvision.evaluation.scores import ScoreTable, concatenate, read_scores, write_scores
 from wildvision.evaluation.stress import draw_rows, stress
+from wildvision.models import load_classifier
 from wildvision.models.card import draft_card
-from wildvision.models.classifier import load_classifier
 from wildvision.models.network import Network
 from wildvision.models.rollup import Rollup
 from wildvision.models.weights import export_weights

@@ -1,0 +1,113 @@
+"""From a manifest to a shipped classifier at toy size: folds, out-of-fold report, ablation, weights and card."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from training import ablation, evaluate, ship_classifier, train_classifier
+from training.classifier.config import read_config
+from training.data.manifest import Record, write_manifest
+from wildvision.models import load_classifier
+from wildvision.models.network import Network
+from wildvision.models.rollup import Rollup
+from wildvision.taxonomy import load_taxonomy
+
+LEAVES = {"ivory_worked": "ivory", "python_skin_goods": "python_skin", "bone_antler": "none", "everyday": "none"}
+
+
+@pytest.fixture
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Photos of two museums and a few renders, a configuration with one fold a museum, random first weights."""
+    rng = np.random.default_rng(0)
+    for folder, sources, synthetic in (("data", ("north", "south"), False), ("renders", ("render-train",), True)):
+        (tmp_path / folder).mkdir()
+        records = []
+        for source in sources:
+            for leaf, group in LEAVES.items():
+                for i in range(6):
+                    name = f"{source}-{leaf}-{i}.png"
+                    cv2.imwrite(str(tmp_path / folder / name), rng.integers(0, 256, (40, 40, 3), dtype=np.uint8))
+                    records.append(
+                        Record(name, group, leaf, source, object_id=name, synthetic=synthetic, width=40, height=40)
+                    )
+        write_manifest(tmp_path / folder / "manifest.csv", records)
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text(
+        "path,group,leaf,boxes,quality,how\n"
+        'north-ivory_worked-0.png,ivory,ivory_worked,"[{""box"": [5, 5, 20, 20]}]",0.9,auto\n',
+        encoding="utf-8",
+    )
+    raw = yaml.safe_load(Path("configs/classifier-fast.yaml").read_text(encoding="utf-8"))
+    raw |= {
+        "name": "toy", "batch_size": 4, "samples": 12, "train_size": 32, "cache_size": 40, "not_trained_on": [],
+        "manifests": [str(tmp_path / f / "manifest.csv") for f in ("data", "renders")],
+        "annotations": str(boxes), "folds": [["north"], ["south"]],
+    }  # fmt: skip
+    raw["input"]["size"] = 32
+    raw["sampling"]["composed"] = 0.0
+    (tmp_path / "toy.yaml").write_text(yaml.safe_dump(raw), encoding="utf-8")
+    fresh = Network("tf_efficientnet_lite0", Rollup.of(load_taxonomy())).backbone.state_dict()
+    monkeypatch.setattr(train_classifier, "pretrained_backbone", lambda *_, **__: fresh)
+    return tmp_path
+
+
+def run(main: object, monkeypatch: pytest.MonkeyPatch, *argv: object) -> None:
+    monkeypatch.setattr("sys.argv", ["command", *map(str, argv)])
+    assert callable(main)
+    main()
+
+
+def test_a_recipe_is_trained_measured_and_shipped(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = ("--runs", work / "runs", "--cache", work / "cache")
+    run(train_classifier.main, monkeypatch, work / "toy.yaml", "--fold", 0, "--fold", 1, *places)
+    run(train_classifier.main, monkeypatch, work / "toy.yaml", "--final", *places)
+    run(
+        ship_classifier.main, monkeypatch,
+        work / "toy.yaml", "--runs", work / "runs",
+        "--to", work / "out", "--report", work / "report", "--robustness", 2,
+    )  # fmt: skip
+    classifier = load_classifier(work / "out")
+    metrics = classifier.card.metrics
+    assert metrics["real"]["groups"]["ivory"]["n_positives"] == 12
+    assert metrics["explanations"]["ivory"]["n"] == 1
+    assert {row["strength"] for row in metrics["robustness"]} == {2}
+    assert {row["n_positives"] for row in metrics["robustness"] if row["group"] == "ivory"} == {4}  # two a fold
+    assert classifier.predict(work / "data" / "north-everyday-0.png").ok
+    assert (work / "report" / "index.html").exists()
+
+
+def test_the_ablation_leaves_renders_out_and_reports_every_row(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = read_config(work / "toy.yaml")
+    photos = train_classifier.load_photos(
+        [Path(m) for m in config.manifests], annotations=Path(config.annotations), size=40, cache=work / "cache"
+    )
+    composed = replace(config, sampling=replace(config.sampling, composed=0.5))
+    assert ablation.variant(composed, "photos", photos).sampling.composed == 0
+    assert ablation.variant(composed, "composer", photos).sampling.composed == 0.5
+    assert "render-train" in ablation.variant(composed, "composer", photos).not_trained_on
+    assert ablation.variant(composed, "renders", photos) == composed
+    places = ("--runs", work / "runs", "--cache", work / "cache")
+    for row in ablation.ROWS:
+        run(ablation.main, monkeypatch, work / "toy.yaml", "--row", row, *places)
+    run(ablation.main, monkeypatch, work / "toy.yaml", "--report", work / "ablation", *places)
+    found = json.loads((work / "ablation" / "ablation.json").read_text())
+    assert {row: n["all folds"]["ivory"]["positives"] for row, n in found["rows"].items()} == dict.fromkeys(
+        ablation.ROWS, 12
+    )
+    assert "photos + composer + renders" in (work / "ablation" / "ablation.md").read_text()
+
+
+def test_costs_of_folds_are_pooled_by_their_positives() -> None:
+    one = {"part": "real", "group": "ivory", "corruption": "jpeg", "strength": 2, "n_positives": 1, "n_negatives": 9}
+    rates = {"recall_clean": 1.0, "recall": 1.0, "recall_fixed": 1.0, "fpr_fixed": 0.0}
+    other = one | {"n_positives": 3} | dict.fromkeys(rates, 0.0)
+    (pooled,) = evaluate._pooled_costs([one | rates, other])
+    assert pooled["recall"] == 0.25
+    assert pooled["n_positives"] == 4
