@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +67,8 @@ def _cached(
     known = cache / f"{file.stem}-good.npy"
     if not known.exists():
         prepare = Preparer(Preprocess(size=size, resize="squash"))
-        pixels = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=(len(rows), size, size, 3))
+        part = cache / f"{file.stem}-{os.getpid()}.part"  # two runs may fill the same cache
+        pixels = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=(len(rows), size, size, 3))
         good = np.zeros(len(rows), dtype=bool)
         for i, row in enumerate(rows):
             prepared = prepare(manifest.parent / row.path, hashes=False)
@@ -75,5 +77,6 @@ def _cached(
                 continue
             pixels[i], good[i] = prepared.pixels, True
         pixels.flush()
+        part.replace(file)
         np.save(known, good)
     return np.load(file, mmap_mode="r"), np.load(known)
