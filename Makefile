@@ -53,4 +53,4 @@ $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/pip install --quiet "torch>=2.9" "torchvision>=0.24" -e ".[dev]"
 	@touch $@ $(VENV)/.installed
 
-include benchmarks/benchmarks.mk
+include benchmarks/benchmarks.mk training/training.mk

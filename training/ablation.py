@@ -41,6 +41,7 @@ def main() -> None:
     what.add_argument("--row", choices=tuple(ROWS), help="train a row's folds")
     what.add_argument("--report", type=Path, help="folder for ablation.json and ablation.md")
     parser.add_argument("--fold", type=int, action="append", help="train only this fold; may be repeated")
+    parser.add_argument("--data", type=Path, help="folder of the photos (default: as in the configuration)")
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--cache", type=Path, default=Path("cache"))
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves torch's choice")
@@ -48,7 +49,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if args.threads:
         torch.set_num_threads(args.threads)
-    config = read_config(args.config)
+    config = read_config(args.config, data=args.data)
     if args.report:
         write_ablation(config, args.runs, args.report)
         return

@@ -43,31 +43,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path)
     parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--data", type=Path, help="folder of the first manifest (default: as in the configuration)")
+    parser.add_argument("--data", type=Path, help="folder of the photos (default: as in the configuration)")
     parser.add_argument("--report", type=Path, required=True, help="folder for the report and the scores behind it")
     parser.add_argument("--robustness", type=int, default=40, help="photos a leaf and fold that are corrupted")
     args = parser.parse_args()
-    config = read_config(args.config)
-    evaluation, table = evaluate(config, args.runs, data=args.data, robustness=args.robustness)
+    config = read_config(args.config, data=args.data)
+    evaluation, table = evaluate(config, args.runs, robustness=args.robustness)
     print(write_report(evaluation, args.report))
     write_scores(table, args.report / "scores.parquet")
 
 
-def evaluate(
-    config: ClassifierConfig, runs: Path, *, data: Path | None = None, robustness: int = 40
-) -> tuple[Evaluation, ScoreTable]:
+def evaluate(config: ClassifierConfig, runs: Path, *, robustness: int = 40) -> tuple[Evaluation, ScoreTable]:
     """All out-of-fold numbers of a recipe, and the scores behind them.
 
     Args:
         config: The recipe.
         runs: Folder with the runs of every fold.
-        data: Folder of the first manifest; ``None`` for the one in the configuration.
         robustness: Photos a leaf and fold whose corrupted copies are scored too; 0 for none.
     """
     folds = range(len(config.folds))
     table = concatenate([read_scores(runs / f"{config.name}-fold{k}" / "scores.parquet") for k in folds])
     evaluation = measure(judge_across_sources(table), model=f"{config.name}, out of fold")
-    manifest = data / "manifest.csv" if data else Path(config.manifests[0])
+    manifest = Path(config.manifests[0])
     records = merge(read_manifest(manifest), read_annotations(Path(config.annotations)))
     costs: list[Row] = []
     shown: list[tuple[str, Row]] = []

@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +119,7 @@ def prepare_bank(config: DataConfig, records: Sequence[Record], out: Path) -> No
     log.info("%d masks made", made)
     everyday = [r for r in records if r.leaf == "everyday"]
     backdrops = {r.path: r for r in (*chosen, *everyday)}
-    folders = sorted({str(run["out"]) for run in config.renders})
+    folders = sorted({str(run["out"]) for run in config.renders if run.get("split") != "test"})
     rendered = [cutout for folder in folders for cutout in rendered_cutouts(Path(folder))]
     CutoutBank([*build_cutouts(chosen, root, out / "masks"), *rendered]).save(out / "composer")
     BackgroundBank(build_backgrounds(list(backdrops.values()), root, out / "masks")).save(out / "composer")
@@ -129,6 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Command line; see the module's docstring."""
     parser = argparse.ArgumentParser(prog="python -m training.prepare", description=__doc__)
     parser.add_argument("config", type=Path, nargs="?", default=Path("configs/data.yaml"))
+    parser.add_argument("--data", type=Path, help="folder of the photos (default: as in the configuration)")
     parser.add_argument("--out", type=Path, default=Path("cache"), help="folder to fill (default: cache)")
     parser.add_argument("--no-renders", action="store_true", help="use the renders that are there, make none")
     parser.add_argument("--python", default=sys.executable, help="interpreter with bpy, for the renders")
@@ -137,6 +138,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         config = load_config(args.config)
+        if args.data:
+            config = replace(config, photos=str(args.data / "manifest.csv"))
         records = prepare_manifest(config, args.out)
         for run in () if args.no_renders else config.renders:
             render(run, python=args.python, workers=args.workers)

@@ -39,6 +39,7 @@ def main() -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--fold", type=int, action="append", help="hold out the sources of this fold; may be repeated")
     what.add_argument("--final", action="store_true", help="train on every source")
+    parser.add_argument("--data", type=Path, help="folder of the photos (default: as in the configuration)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="checkpoints and scores go here")
     parser.add_argument("--cache", type=Path, default=Path("cache"), help="resized photos and downloaded weights")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves torch's choice")
@@ -46,7 +47,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if args.threads:
         torch.set_num_threads(args.threads)
-    config = read_config(args.config)
+    config = read_config(args.config, data=args.data)
     photos = load_photos(
         [Path(m) for m in config.manifests],
         annotations=Path(config.annotations),

@@ -83,8 +83,12 @@ class ClassifierConfig:
         return self.samples // self.batch_size
 
 
-def read_config(path: Path) -> ClassifierConfig:
+def read_config(path: Path, *, data: Path | None = None) -> ClassifierConfig:
     """Read and check one YAML.
+
+    Args:
+        path: The YAML.
+        data: Folder to read the first manifest from, in place of the one that the YAML names.
 
     Raises:
         ArgumentError: A key is unknown, missing or of the wrong kind.
@@ -99,7 +103,7 @@ def read_config(path: Path) -> ClassifierConfig:
                 "optimiser": Optimiser(**checked(raw["optimiser"], Optimiser, f"{path}: optimiser")),
                 "sampling": Sampling(**checked(raw["sampling"], Sampling, f"{path}: sampling")),
                 "loss": Loss(**checked(raw["loss"], Loss, f"{path}: loss")),
-                "manifests": tuple(raw["manifests"]),
+                "manifests": (*([str(data / "manifest.csv")] if data else raw["manifests"][:1]), *raw["manifests"][1:]),
                 "not_trained_on": tuple(raw["not_trained_on"]),
                 "folds": tuple(tuple(fold) for fold in raw["folds"]),
             }

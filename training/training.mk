@@ -1,0 +1,27 @@
+# From photos and seeds to the bundled models; hours on a CPU, and every step goes on where it was stopped.
+# DATA is the folder of the development photos (manifest.csv beside them); BLENDER_PYTHON an interpreter with bpy.
+
+DATA ?= ../shared/data
+BLENDER_PYTHON ?= .venv-synth/bin/python
+CLASSIFIERS := default fast
+FOLDS := --fold 0 --fold 1 --fold 2
+
+.PHONY: prepare train evaluate ablation
+
+prepare: $(VENV)/.installed-dev $(BLENDER_PYTHON) ## boxes, folds, renders, masks and cut-outs for training
+	$(BIN)/python -m training.prepare --data $(DATA) --python $(BLENDER_PYTHON) --workers 2
+
+train: prepare ## the bundled classifiers, and models that leave sources out
+	for name in $(CLASSIFIERS); do $(BIN)/python -m training.train_classifier configs/classifier-$$name.yaml --data $(DATA) $(FOLDS) \
+		&& $(BIN)/python -m training.train_classifier configs/classifier-$$name.yaml --data $(DATA) --final || exit 1; done
+
+evaluate: $(VENV)/.installed-dev ## measure the recipes on sources that their models have not seen (after make train)
+	for name in $(CLASSIFIERS); do $(BIN)/python -m training.evaluate configs/classifier-$$name.yaml --data $(DATA) --report reports/$$name || exit 1; done
+
+ablation: $(VENV)/.installed-dev ## what composed pictures and renders add (after make train)
+	for row in photos composer; do $(BIN)/python -m training.ablation configs/classifier-fast.yaml --row $$row --data $(DATA) || exit 1; done
+	$(BIN)/python -m training.ablation configs/classifier-fast.yaml --data $(DATA) --report reports/ablation
+
+.venv-synth/bin/python:
+	$(PYTHON) -m venv .venv-synth
+	.venv-synth/bin/pip install --quiet -e ".[synth]"
