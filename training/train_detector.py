@@ -15,19 +15,21 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import distributed
+from torch import Tensor, distributed
 
 from training.classifier.pretrained import pretrained_backbone
 from training.data.manifest import AMBIGUOUS, Record
 from training.detector.coco import coco_map
-from training.detector.config import DetectorConfig, read_config
+from training.detector.config import DetectorConfig, read_config, run_name
 from training.detector.engine import Batches, Evaluate, Run
 from training.detector.held_out import bare_detector, look, write_looked
 from training.detector.scenes import Composer, read_records, teaches
+from wildvision.errors import ArgumentError
 from wildvision.models import DetectorNetwork
 from wildvision.taxonomy import load_taxonomy
 
 log = logging.getLogger(__name__)
+BODY = "backbone."  # what the keys of a classifier's backbone start with
 
 
 def main() -> None:
@@ -68,14 +70,13 @@ def train(
 ) -> None:
     """Train one network; with a fold, write what it finds in the held-out photos, and always the weights."""
     torch.manual_seed(config.seed)
-    folder = runs / (f"{config.name}-final" if fold is None else f"{config.name}-fold{fold}")
+    folder = runs / run_name(config.name, fold)
     held_out = set() if fold is None else set(config.folds[fold])
     unseen = held_out | set(config.not_trained_on)
     leaves = load_taxonomy().leaf_names
     rows = [i for i, r in enumerate(records) if r.source not in unseen and r.split != "test" and teaches(r)]
     network = DetectorNetwork(config.architecture, config.detector, len(leaves))
-    if config.pretrained:
-        weights = pretrained_backbone(config.pretrained, config.architecture, cache=cache)
+    if weights := first_weights(config, fold, runs=runs, cache=cache):
         network.body.load_state_dict({key: weights[key] for key in network.body.state_dict()})
     composer = _composer(config, unseen, leaves)
     run = Run(network, config, folder)
@@ -89,6 +90,28 @@ def train(
             write_looked(folder / "held_out.jsonl", look(bare_detector(average, config.name, config.input), test))
     if distributed.is_initialized():
         distributed.barrier()
+
+
+def first_weights(config: DetectorConfig, fold: int | None, *, runs: Path, cache: Path) -> Mapping[str, Tensor]:
+    """What the backbone starts from: the classifier of the same fold, ImageNet, or nothing.
+
+    Raises:
+        ArgumentError: The classifier has not been trained yet.
+    """
+    classifier = config.classifier()
+    if classifier is None:
+        if not config.pretrained:
+            return {}
+        return pretrained_backbone(config.pretrained, config.architecture, cache=cache)
+    path = runs / run_name(classifier.name, fold) / "average.pt"
+    if not path.exists():
+        which = "--final" if fold is None else f"--fold {fold}"
+        raise ArgumentError(
+            f"{path} is missing, which {config.name} starts from; train it first with "
+            f"'python -m training.train_classifier {config.start_from} {which}'; an empty start_from means ImageNet"
+        )
+    state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    return {key.removeprefix(BODY): value for key, value in state.items() if key.startswith(BODY)}
 
 
 def _composer(config: DetectorConfig, unseen: Collection[str], leaves: Sequence[str]) -> Composer | None:

@@ -15,6 +15,7 @@ CONFIG: dict[str, Any] = {
     "name": "tiny",
     "architecture": "test_efficientnet",
     "pretrained": "",
+    "start_from": "",
     "input": {"size": 96, "resize": "letterbox", "interpolation": "area", "mean": [0.5] * 3, "std": [0.5] * 3},
     "detector": {"head": "fcos", "channels": 32, "convs": 1},
     "sizes": [96],

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import yaml
 
+from training.classifier.config import ClassifierConfig
+from training.classifier.config import read_config as read_classifier_config
 from training.optim import Optimiser
 from training.settings import checked
 from wildvision.errors import ArgumentError, ModelError
@@ -52,6 +54,9 @@ class DetectorConfig:
     """One trained detector.
 
     Attributes:
+        pretrained: ImageNet weights of the backbone, for a run without ``start_from``; empty for random ones.
+        start_from: Configuration of a classifier with the same backbone and folds. The backbone starts from its run of
+            the same fold, so that it has seen none of the held-out sources; empty for ImageNet weights.
         input: How a photo is fed when the detector runs; a letterbox.
         detector: Shape of the network and treatment of its boxes.
         sizes: Sides in pixels of the training pictures, one drawn for each batch; multiples of 32.
@@ -65,6 +70,7 @@ class DetectorConfig:
     name: str
     architecture: str
     pretrained: str
+    start_from: str
     input: Preprocess
     detector: DetectorSettings
     sizes: tuple[int, ...]
@@ -88,6 +94,25 @@ class DetectorConfig:
     def steps(self) -> int:
         """Optimiser steps."""
         return self.samples // self.batch_size
+
+    def classifier(self) -> ClassifierConfig | None:
+        """The classifier that the backbone starts from.
+
+        Raises:
+            ArgumentError: Its backbone is another one, or it was trained on sources that this detector holds out.
+        """
+        if not self.start_from:
+            return None
+        found = read_classifier_config(Path(self.start_from))
+        for name in ("architecture", "folds"):
+            if getattr(found, name) != getattr(self, name):
+                raise ArgumentError(f"{self.start_from} has other {name} than {self.name}: its runs cannot be built on")
+        return found
+
+
+def run_name(config: str, fold: int | None) -> str:
+    """Folder of a run under ``runs``, of a detector as of a classifier; no fold for the one that ships."""
+    return f"{config}-final" if fold is None else f"{config}-fold{fold}"
 
 
 def read_config(path: Path) -> DetectorConfig:

@@ -92,7 +92,7 @@ class Batches(Dataset[Batch]):
         elif rng.random() < how.mosaic:
             scene = mosaic([self._photo(n) for n in numbers], size, rng)
         else:
-            scene = place(self._photo(numbers[0]), size, size, rng)
+            scene = place(self._photo(numbers[0]), size, size, rng, zoom=(0.6, 1.6))
         image = self.looks(np.ascontiguousarray(scene.image), int(rng.integers(2**31)))
         return Scene(image, scene.boxes, scene.labels, scene.ignore)
 
