@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from tests.training.data_helpers import picture
+from tests.training.data_helpers import picture, record
+from training.data import write_manifest
+from training.data.cli import main
+from training.data.faces import GROW, STRIDE, decode
 from training.data.masks import read_rgb
-from training.data.scrub import blur, scrub, scrub_folder, yunet
+from training.data.scrub import blur, scrub, scrub_folder
 from wildvision.errors import ArgumentError
 
 SECRET = b"Lat 51.4779 serial 0042"
@@ -87,9 +90,45 @@ def test_a_folder_reports_what_it_could_not_scrub(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "a.jpg").exists()
 
 
-def test_writing_over_the_original_and_a_missing_face_model_are_refused(tmp_path: Path) -> None:
+def test_writing_over_the_original_is_refused(tmp_path: Path) -> None:
     source = photo_with_secrets(tmp_path / "a.jpg")
     with pytest.raises(ArgumentError, match="writes a copy"):
         scrub(source, source)
-    with pytest.raises(ArgumentError, match="no face model at"):
-        yunet(tmp_path / "none.onnx")
+
+
+def test_blur_leaves_nothing_of_a_face_to_recognise() -> None:
+    grid = np.indices((120, 120)).sum(axis=0) // 6 % 2 * 255
+    image = np.repeat(grid[..., None], 3, axis=2).astype(np.uint8)
+    face = blur(image, [(20, 20, 99, 99)])[24:96, 24:96].astype(float)
+    assert np.abs(np.diff(face, axis=0)).max() < 12, "no edge is left"
+    assert abs(face.mean() - image.mean()) < 12, "its brightness is"
+
+
+def face_maps(*faces: tuple[int, int, float, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What CenterFace puts out for faces of (row, column, height, width), all in pixels, seen twice each."""
+    heat, sizes, offsets = np.zeros((20, 30)), np.zeros((2, 20, 30)), np.zeros((2, 20, 30))
+    for y, x, height, width in faces:
+        for column, score in ((x // STRIDE, 0.9), (x // STRIDE + 1, 0.6)):
+            heat[y // STRIDE, column] = score
+            sizes[:, y // STRIDE, column] = np.log(height / STRIDE), np.log(width / STRIDE)
+            offsets[:, y // STRIDE, column] = y / STRIDE - y // STRIDE - 0.5, x / STRIDE - column - 0.5
+    return heat, sizes, offsets
+
+
+def test_each_face_gives_one_box_in_pixels_of_the_photo() -> None:
+    found = decode(*face_maps((32, 20, 24, 16), (50, 90, 20, 20)), score=0.4, zoom=(2.0, 1.0))
+    expected = [(x - w * r, y - h * r, x + w * r, y + h * r) for y, x, h, w in ((32, 20, 24, 16), (50, 90, 20, 20))
+                for r in [0.5 + GROW]]  # fmt: skip
+    assert np.allclose(sorted(found), [(2 * a, b, 2 * c, d) for a, b, c, d in expected])
+    assert decode(*face_maps((32, 20, 24, 16)), score=0.95) == []
+
+
+def test_the_face_finder_is_asked_for_only_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.fromarray(picture(1)).save(tmp_path / "a.png")
+    write_manifest(tmp_path / "m.csv", [record("a.png")])
+    monkeypatch.setattr("training.data.faces.centerface", lambda: lambda image: [(0.0, 0.0, 60.0, 60.0)])
+    for flags, same in (([], True), (["--blur-faces"], False)):
+        assert main(["scrub", str(tmp_path / "m.csv"), "--out", str(tmp_path / "out"), *flags]) == 0
+        copy = read_rgb(tmp_path / "out" / "a.png")
+        assert copy is not None
+        assert np.array_equal(copy, picture(1)) == same

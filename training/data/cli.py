@@ -113,10 +113,11 @@ def _audit(args: argparse.Namespace) -> int:
 
 
 def _scrub(args: argparse.Namespace) -> int:
-    from training.data.scrub import scrub_folder, yunet
+    from training.data.faces import centerface
+    from training.data.scrub import scrub_folder
 
     records, root = _load(args)
-    faces = yunet(args.blur_faces) if args.blur_faces else None
+    faces = centerface() if args.blur_faces else None
     failed = list(scrub_folder(root, [r.path for r in records], args.out, faces=faces))
     for line in failed:
         print(line, file=sys.stderr)
@@ -223,7 +224,7 @@ def _parser() -> argparse.ArgumentParser:
 
     c = on_manifest("scrub", _scrub, "copy photos without EXIF, GPS, XMP and comments")
     c.add_argument("--out", type=Path, required=True, help="folder for the copies")
-    c.add_argument("--blur-faces", type=Path, metavar="YUNET.onnx", help="also blur faces, found by this model")
+    c.add_argument("--blur-faces", action="store_true", help="also blur faces, those of carved figures included")
 
     c = on_manifest("boxes", _boxes, "propose boxes by salient-object masks, for a person to judge")
     c.add_argument("--masks", type=Path, required=True, help="folder where masks are kept")

@@ -80,17 +80,3 @@ def blur(image: Image, boxes: Sequence[tuple[float, float, float, float]]) -> Im
             few = cv2.resize(part, (4, 4), interpolation=cv2.INTER_AREA)
             part[:] = cv2.resize(few, part.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     return out
-
-
-def yunet(model: Path, *, score: float = 0.6) -> Faces:
-    """A face finder from a YuNet ONNX file (OpenCV's model zoo, ``face_detection_yunet``, MIT)."""
-    if not model.is_file():
-        raise ArgumentError(f"no face model at {model}; download face_detection_yunet from OpenCV's model zoo")
-    detector = cv2.FaceDetectorYN.create(str(model), "", (320, 320), score)
-
-    def find(image: Image) -> list[tuple[float, float, float, float]]:
-        detector.setInputSize(image.shape[1::-1])
-        _, rows = detector.detect(np.ascontiguousarray(image[..., ::-1]))
-        return [(x, y, x + w, y + h) for x, y, w, h in (row[:4].tolist() for row in (rows if rows is not None else ()))]
-
-    return find
