@@ -1,9 +1,12 @@
-"""Turn finished runs into a bundled model: weights, calibration, operating points and measured numbers.
+"""Measure finished runs on the sources they have not seen, and turn the final one into a bundled model.
 
-python -m training.ship_detector configs/detector-default.yaml --to src/wildvision/weights
+python -m training.ship_detector configs/detector-default.yaml --report reports/detector
+python -m training.ship_detector configs/detector-default.yaml --report reports/detector --to src/wildvision/weights
 
-Needs `--final` and every `--fold` of training/train_detector.py. Calibration is fitted on boxes, operating points on
-photos, both on held-out sources pooled over the folds. Photos and renders are measured apart.
+Needs the `--fold` runs of training/train_detector.py that it is told to measure (all of them, by default), and with
+`--to` the `--final` one. Calibration is fitted on boxes, operating points on photos, both pooled over the folds. Photos
+and renders are measured apart. Where the folds' classifiers are there, crops of boxes are looked at again (kept beside
+the runs, so that it is done once) and whole photos are ranked by both models together.
 """
 
 from __future__ import annotations
@@ -17,161 +20,213 @@ from typing import Any
 import numpy as np
 import torch
 
-from training.detector.coco import coco_map, judge
-from training.detector.config import DetectorConfig, read_config
-from training.detector.held_out import Looked, read_looked
-from wildvision.contract import Detections
-from wildvision.models import DetectorNetwork, ModelCard, draft_card, export_detector
-from wildvision.policy import Flags, Platt, Precision
-from wildvision.policy.calibration import Calibrator
-from wildvision.policy.fitting import choose
-from wildvision.policy.operating_points import ChosenPoint, choose_operating_point
+from training.classifier.config import ClassifierConfig
+from training.detector.coco import coco_map
+from training.detector.config import DetectorConfig, read_config, run_name
+from training.detector.fitting import GroupPolicy, calibrated, fit_policy, rescored
+from training.detector.fusion import (
+    FusionWeights,
+    fit_crop_weights,
+    fused_settings,
+    image_fusion,
+    log_odds,
+    look_again,
+)
+from training.detector.held_out import Looked, read_looked, write_looked
+from training.detector.measures import budget, measure_part, usable
+from training.detector.report import Report, write_report
+from training.evaluate import load_network
+from wildvision.backends.torch_backend import TorchBackend
+from wildvision.evaluation.scores import read_scores
+from wildvision.models import Classifier, DetectorNetwork, ModelCard, draft_card, export_detector, list_models
+from wildvision.policy import Platt
+from wildvision.policy.calibration import Calibrator, sigmoid
+from wildvision.policy.fitting import source_folds
 from wildvision.taxonomy import load_taxonomy
-
-ENOUGH_REAL = 20  # photos of a group; below it renders are used too, and the card says so
-REVIEW = Flags(at_most=50, prevalence=1e-4)  # half a percent a group, so that four groups stay within two
-BLOCK = Precision(at_least=0.5, prevalence=1e-2)
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path)
+    parser.add_argument("--folds", type=int, nargs="+", help="folds to measure (default: all)")
     parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--to", type=Path, required=True, help="folder for the weights and the card")
+    parser.add_argument("--data", type=Path, help="folder of the photos (default: as in the configuration)")
+    parser.add_argument("--to", type=Path, help="folder for the weights and the card")
+    parser.add_argument("--report", type=Path, help="folder for the report")
     args = parser.parse_args()
-    config = read_config(args.config)
-    parts = [read_looked(args.runs / f"{config.name}-fold{k}" / "held_out.jsonl") for k in range(len(config.folds))]
-    card = fitted_card(config, [item for part in parts for item in part])
-    network = DetectorNetwork(config.architecture, config.detector, len(load_taxonomy().leaf_names))
-    network.load_state_dict(torch.load(args.runs / f"{config.name}-final" / "average.pt", weights_only=True))
-    written = export_detector(network, card, args.to)
-    print(f"{written.name}: {written.weights.bytes / 1e6:.1f} MB, sha256 {written.weights.sha256[:12]}")
+    config = read_config(args.config, data=args.data)
+    report, policy = evaluate(config, args.folds or range(len(config.folds)), args.runs)
+    if args.report:
+        print(write_report(report, args.report))
+    if args.to:
+        network = DetectorNetwork(config.architecture, config.detector, len(load_taxonomy().leaf_names))
+        final = args.runs / run_name(config.name, None) / "average.pt"
+        network.load_state_dict(torch.load(final, map_location="cpu", weights_only=True))
+        written = export_detector(network, shipped_card(config, policy, report), args.to)
+        print(f"{written.name}: {written.weights.bytes / 1e6:.1f} MB, sha256 {written.weights.sha256[:12]}")
 
 
-def fitted_card(config: DetectorConfig, looked: Sequence[Looked]) -> ModelCard:
-    """The card with calibration, operating points and metrics from held-out photos."""
-    taxonomy = load_taxonomy()
-    policy = {group: _policy(looked, group) for group in taxonomy.group_names}
-    calibration = {group: calibrator for group, (calibrator, _, _) in policy.items()}
-    judged = [dataclasses.replace(item, found=calibrated(item.found, calibration)) for item in looked]
+def evaluate(
+    config: DetectorConfig, folds: Sequence[int], runs: Path, *, resamples: int = 300
+) -> tuple[Report, dict[str, GroupPolicy]]:
+    """Every number of a recipe, and the policy fitted on the way.
+
+    Args:
+        config: The recipe.
+        folds: Folds that have been trained.
+        runs: Folder with the runs.
+        resamples: Bootstrap resamples.
+    """
+    classifier = config.classifier()
+    parts = [_looked(config, classifier, k, runs) for k in folds]
+    policy = fit_policy([item for part in parts for item in part])
+    calibration = {group: p.calibrator for group, p in policy.items()}
+    judged = [[calibrated(item, calibration) for item in part] for part in parts]
+    items = [item for part in judged for item in part]
+    kinds = {
+        "real": [item for item in items if not item.record.synthetic],
+        "synthetic": [item for item in items if item.record.synthetic],
+    }
+    kinds = {name: part for name, part in kinds.items() if any(i.record.boxes for i in part)}
+    at_budget = budget(kinds.get("real") or items)
+    review = {group: p.review for group, p in policy.items()}
+    tables = [_scores(runs / run_name(classifier.name, k)) for k in folds] if classifier else []
+    ready = [table for table in tables if table is not None]
+    return (
+        Report(
+            model=f"{config.name}, out of fold",
+            measured_on=_measured_on(config, folds),
+            policy={group: p.to_json() for group, p in policy.items()},
+            parts={name: measure_part(part, review, at_budget, resamples=resamples) for name, part in kinds.items()},
+            second_look=second_look(kinds, _classifier_calibration(classifier)),
+            image_fusion=image_fusion(judged, ready, resamples=resamples) if len(ready) == len(folds) else {},
+        ),
+        policy,
+    )
+
+
+def second_look(kinds: Mapping[str, Sequence[Looked]], calibration: Mapping[str, Calibrator]) -> dict[str, Any]:
+    """Weights of the second look, and the AP50 of the boxes looked at without it and with it; empty without any.
+
+    The latter is measured with weights fitted on other sources.
+    """
+    items = [item for part in kinds.values() for item in part]
+    if not any(item.found.crop_scores is not None for item in items):
+        return {}
+    weights, n_right = fit_crop_weights(items, calibration)
+    held = source_folds([i.record.source for i in items], [i.record.positive for i in items])
+    of = {id(item): int(k) for item, k in zip(items, held, strict=True)}
+    by_fold = {
+        k: fit_crop_weights([i for i in items if of[id(i)] != k], calibration)[0] or FusionWeights(0.5, 0.5, 0.0)
+        for k in set(of.values())
+    }
+    ap50: dict[str, Any] = {}
+    for name, part in kinds.items():
+        before = [_seen_twice(item) for item in usable(part)]
+        by_source = [by_fold[of[id(item)]] for item in usable(part)]
+        after = [_fused(item, own, calibration) for item, own in zip(before, by_source, strict=True)]
+        ap50[name] = {"before": _ap50(before), "after": _ap50(after)}
+    return {
+        "weights": weights._asdict() if weights else None,
+        "right_boxes": n_right,
+        "measured_with": "Measured on the boxes looked at twice, with weights fitted on other sources",
+        "ap50": ap50,
+    }
+
+
+def shipped_card(config: DetectorConfig, policy: Mapping[str, GroupPolicy], report: Report) -> ModelCard:
+    """The card with calibration, operating points and metrics."""
+    recipe = dataclasses.asdict(dataclasses.replace(config, photos=(), composer_bank="", start_from=""))
+    weights = report.second_look.get("weights")
     draft = draft_card(
         name=config.name,
         architecture=config.architecture,
         input=config.input,
-        taxonomy=taxonomy,
-        training={"recipe": dataclasses.asdict(dataclasses.replace(config, photos=(), composer_bank=""))},
-        detector=config.detector,
+        taxonomy=load_taxonomy(),
+        training={"recipe": recipe},
+        detector=fused_settings(config.detector, FusionWeights(**weights) if weights else None),
     )
-    points = {g: chosen.point for g, (_, chosen, _) in policy.items() if chosen is not None}
+    metrics = report.to_json(curves=False)
+    del metrics["policy"]
     return dataclasses.replace(
         draft,
-        calibration=calibration,
-        operating_points={**draft.operating_points, **points},
+        calibration={group: p.calibrator for group, p in policy.items()},
+        operating_points={
+            **draft.operating_points,
+            **{group: p.chosen.point for group, p in policy.items() if p.chosen is not None},
+        },
         provenance={
-            group: {k: v for k, v in chosen.to_json().items() if k not in ("review", "block")} | {"fitted_on": on}
-            for group, (_, chosen, on) in policy.items()
-            if chosen is not None
+            group: {k: v for k, v in p.chosen.to_json().items() if k not in ("review", "block")}
+            | {"fitted_on": p.fitted_on, "right_boxes": p.right_boxes}
+            for group, p in policy.items()
+            if p.chosen is not None
         },
-        metrics={
-            kind: measures(part, {g: p.review for g, p in points.items()})
-            for kind, part in (
-                ("photos", [item for item in judged if not item.record.synthetic]),
-                ("synthetic", [item for item in judged if item.record.synthetic]),
-            )
-            if part
-        },
+        metrics=metrics,
     )
 
 
-def calibrated(found: Detections, calibration: Mapping[str, Calibrator]) -> Detections:
-    """Raw scores turned into calibrated ones, best first."""
-    raw = _logits(found.scores)
-    scores = np.array([calibration[g].apply(z) for g, z in zip(found.groups, raw, strict=True)], np.float32)
-    order = np.argsort(-scores, kind="stable")
-    return Detections(
-        found.boxes[order],
-        scores[order],
-        tuple(found.groups[i] for i in order),
-        tuple(found.leaves[i] for i in order),
-        found.size,
+def _looked(config: DetectorConfig, classifier: ClassifierConfig | None, fold: int, runs: Path) -> list[Looked]:
+    """What a fold's run found in its held-out photos, looked at again where the fold's classifier is there."""
+    folder = runs / run_name(config.name, fold)
+    first, again = folder / "held_out.jsonl", folder / "second_look.jsonl"
+    if again.exists() and again.stat().st_mtime >= first.stat().st_mtime:
+        return read_looked(again)
+    found = read_looked(first)
+    run = runs / run_name(classifier.name, fold) if classifier else None
+    if classifier is None or run is None or not (run / "average.pt").exists():
+        return found
+    card = draft_card(
+        name=classifier.name, architecture=classifier.architecture, input=classifier.input, taxonomy=load_taxonomy()
+    )
+    backend = TorchBackend(
+        load_network(classifier, run), mean=classifier.input.mean, std=classifier.input.std, precision="fp32"
+    )
+    write_looked(again, look_again(found, Classifier(card, backend)))
+    return read_looked(again)
+
+
+def _scores(run: Path) -> Any:
+    path = run / "scores.parquet"
+    return read_scores(path) if path.exists() else None
+
+
+def _classifier_calibration(classifier: ClassifierConfig | None) -> Mapping[str, Calibrator]:
+    """Of the bundled classifier of that name, which is what a second look will use; identity before it ships."""
+    bundled = {card.name: card for card in list_models() if card.kind == "classifier"}
+    if classifier is not None and classifier.name in bundled:
+        return bundled[classifier.name].calibration
+    return {group: Platt() for group in load_taxonomy().group_names}
+
+
+def _measured_on(config: DetectorConfig, folds: Sequence[int]) -> str:
+    named = f"folds {', '.join(map(str, folds))} of {len(config.folds)}"
+    kept = "all folds" if len(folds) == len(config.folds) else named
+    return (
+        f"{kept}, each looked at by a model trained on none of its sources; renders (kept apart) of objects and places "
+        "that no model was trained on. Calibration and thresholds were fitted on these same photos"
     )
 
 
-def measures(looked: Sequence[Looked], review: Mapping[str, float]) -> dict[str, Any]:
-    """mAP, and at the review operating points: recall of boxes, false boxes and share of everyday photos with any."""
-    boxed = [item for item in looked if not item.record.positive or item.record.boxes]
-    values: dict[str, Any] = {
-        name: round(value, 4)
-        for name, value in coco_map([b.record for b in boxed], [b.found for b in boxed]).items()
-        if np.isfinite(value)
-    }
-    hits = objects = 0
-    crowded_hits = crowded = 0
-    for item in boxed:
-        least = np.array([review.get(g, np.inf) for g in item.found.groups])
-        kept = item.found.filter(item.found.scores >= least)
-        right, n = int(judge(item.record, kept)[0].sum()), sum(not b.crowd for b in item.record.boxes or ())
-        n = n if item.record.positive else 0
-        hits, objects = hits + right, objects + n
-        if n > 1:
-            crowded_hits, crowded = crowded_hits + right, crowded + n
-    negatives = [item for item in looked if not item.record.positive]
-    fires = [
-        sum(s >= review.get(g, np.inf) for g, s in zip(i.found.groups, i.found.scores, strict=True)) for i in negatives
-    ]
-    everyday = [f for f, item in zip(fires, negatives, strict=True) if item.record.leaf == "everyday"]
-    values |= {
-        "objects": objects,
-        "recall_at_review": round(hits / objects, 4) if objects else None,
-        "objects_in_company": crowded,
-        "recall_in_company": round(crowded_hits / crowded, 4) if crowded else None,
-        "negatives": len(negatives),
-        "false_boxes_per_photo": round(float(np.mean(fires)), 4) if fires else None,
-        "everyday_photos": len(everyday),
-        "everyday_photos_with_boxes": round(float(np.mean(np.array(everyday) > 0)), 4) if everyday else None,
-    }
-    return values
+def _seen_twice(item: Looked) -> Looked:
+    scores = item.found.crop_scores
+    keep = np.zeros(len(item.found), bool) if scores is None else np.isfinite(scores)
+    return dataclasses.replace(item, found=item.found.filter(keep))
 
 
-def _policy(looked: Sequence[Looked], group: str) -> tuple[Calibrator, ChosenPoint | None, str]:
-    """Calibration and thresholds of one group, with what they were fitted on; untouched where there is nothing."""
-    real = [item for item in looked if not item.record.synthetic]
-    enough = sum(item.record.group == group for item in real) >= ENOUGH_REAL
-    used = real if enough else list(looked)
-    raw, right, sources = [], [], []
-    for item in used:
-        if item.record.positive and not item.record.boxes:
-            continue  # nobody knows which of its boxes are right
-        good, judged = judge(item.record, item.found)
-        for n, g in enumerate(item.found.groups):
-            if g == group and judged[n]:
-                raw.append(float(_logits(item.found.scores[n : n + 1])[0]))
-                right.append(bool(good[n]))
-                sources.append(item.record.source)
-    calibrator: Calibrator = Platt()
-    if 0 < sum(right) < len(right):
-        calibrator = choose(raw, right, sources, methods=("temperature", "platt")).calibrator
-    labels = [item.record.group == group for item in used]
-    if not 0 < sum(labels) < len(labels):
-        return calibrator, None, "nothing"
-    best = [
-        max((s for s, g in zip(i.found.scores, i.found.groups, strict=True) if g == group), default=0.0) for i in used
-    ]
-    chosen = choose_operating_point(
-        np.where(np.array(best) > 0, calibrator.apply(_logits(np.array(best))), 0.0),
-        labels,
-        objects=[i.record.object_id or i.record.path for i in used],
-        sources=[i.record.source for i in used],
-        review=REVIEW,
-        block=BLOCK,
-    )
-    return calibrator, chosen, "photos" if enough else "photos and renders (too few photos of this group)"
+def _fused(item: Looked, weights: FusionWeights, calibration: Mapping[str, Calibrator]) -> Looked:
+    found = item.found
+    if found.crop_scores is None or not len(found):
+        return item
+    raw = log_odds(found.crop_scores)
+    crops = np.array([float(calibration[g].apply(z)) for g, z in zip(found.groups, raw, strict=True)])
+    fused = sigmoid(weights.apply(log_odds(found.scores), log_odds(crops)))
+    return dataclasses.replace(item, found=rescored(found, fused))
 
 
-def _logits(scores: Any) -> Any:
-    safe = np.clip(np.asarray(scores, np.float64), 1e-7, 1 - 1e-7)
-    return np.log(safe / (1 - safe))
+def _ap50(items: Sequence[Looked]) -> dict[str, float]:
+    measured = coco_map([i.record for i in items], [i.found for i in items])
+    return {k.removeprefix("AP50 "): round(v, 4) for k, v in measured.items() if k.startswith("AP50 ")}
 
 
 if __name__ == "__main__":

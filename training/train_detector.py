@@ -39,6 +39,7 @@ def main() -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--fold", type=int, action="append", help="hold out the sources of this fold; may be repeated")
     what.add_argument("--final", action="store_true", help="train on every source")
+    parser.add_argument("--data", type=Path, help="folder of the photos (default: as in the configuration)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="checkpoints, logs and detections go here")
     parser.add_argument("--cache", type=Path, default=Path("cache"), help="downloaded weights")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves torch's choice")
@@ -51,7 +52,7 @@ def main() -> None:
         if torch.cuda.is_available():
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-    config = read_config(args.config)
+    config = read_config(args.config, data=args.data)
     records = read_records(config.photos)
     for fold in args.fold or [None]:
         train(config, records, fold, runs=args.runs, cache=args.cache, stop_at=args.stop_at)

@@ -15,7 +15,7 @@ from training.detector.config import DetectorConfig, read_config
 from training.detector.engine import Batches, Run
 from training.detector.held_out import bare_detector, read_looked
 from training.detector.scenes import read_records
-from training.ship_detector import fitted_card
+from training.ship_detector import evaluate, shipped_card
 from training.train_detector import train
 from wildvision.contract import Detections
 from wildvision.models import DetectorNetwork, DetectorSettings, export_detector, load_detector
@@ -103,8 +103,9 @@ def test_a_fold_writes_weights_and_what_it_finds_in_unseen_sources(tmp_path: Pat
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows] == ["3", "6"]
     assert "photos mAP50" in rows[0]
-    card = fitted_card(config, looked)
-    assert card.metrics["photos"]["negatives"] == 2
+    report, policy = evaluate(config, [0], tmp_path / "runs", resamples=10)
+    assert report.parts["real"].per_leaf["everyday"].n == 2
+    card = shipped_card(config, policy, report)
     trained = network(config)
     trained.load_state_dict(torch.load(folder / "average.pt", weights_only=True))
     export_detector(trained, card, tmp_path / "model")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -115,8 +115,12 @@ def run_name(config: str, fold: int | None) -> str:
     return f"{config}-final" if fold is None else f"{config}-fold{fold}"
 
 
-def read_config(path: Path) -> DetectorConfig:
+def read_config(path: Path, *, data: Path | None = None) -> DetectorConfig:
     """Read and check one YAML.
+
+    Args:
+        path: The YAML.
+        data: Folder of the development photos, in place of that of the first manifest.
 
     Raises:
         ArgumentError: A key is unknown, missing or of the wrong kind.
@@ -125,6 +129,9 @@ def read_config(path: Path) -> DetectorConfig:
     try:
         values = checked(raw, DetectorConfig, str(path))
         parts = {"input": Preprocess, "optimiser": Optimiser, "sampling": Sampling, "evaluation": Evaluation}
+        photos = [PhotoSet(**checked(p, PhotoSet, f"{path}: photos")) for p in raw["photos"]]
+        if data is not None:
+            photos[0] = replace(photos[0], manifest=str(data / "manifest.csv"))
         for name, kind in parts.items():
             values[name] = kind(**checked(raw[name], kind, f"{path}: {name}"))
         return DetectorConfig(
@@ -132,7 +139,7 @@ def read_config(path: Path) -> DetectorConfig:
             | {
                 "detector": DetectorSettings(**raw["detector"]),
                 "sizes": tuple(raw["sizes"]),
-                "photos": tuple(PhotoSet(**checked(p, PhotoSet, f"{path}: photos")) for p in raw["photos"]),
+                "photos": tuple(photos),
                 "not_trained_on": tuple(raw["not_trained_on"]),
                 "folds": tuple(tuple(fold) for fold in raw["folds"]),
             }

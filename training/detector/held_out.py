@@ -20,7 +20,10 @@ from wildvision.taxonomy import load_taxonomy
 
 @dataclass(frozen=True)
 class Looked:
-    """A photo and what an uncalibrated detector found in it: each score is the sigmoid of the raw logit."""
+    """A photo and what an uncalibrated detector found in it: each score is the sigmoid of the raw logit.
+
+    Crop scores, where there are any, are those of an uncalibrated classifier; NaN for boxes that it has not looked at.
+    """
 
     record: Record
     found: Detections
@@ -59,6 +62,8 @@ def write_looked(path: Path, looked: Iterable[Looked]) -> None:
                 "groups": d.groups,
                 "leaves": d.leaves,
             }
+            if d.crop_scores is not None:
+                row["crop_scores"] = [float(v) if np.isfinite(v) else None for v in d.crop_scores]
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
@@ -73,6 +78,7 @@ def read_looked(path: Path) -> list[Looked]:
             groups=tuple(row["groups"]),
             leaves=tuple(row["leaves"]),
             size=tuple(row["size"]),
+            crop_scores=np.array(row["crop_scores"], np.float32) if "crop_scores" in row else None,
         )
         found.append(Looked(record_from_row(row["record"]), detections))
     return found

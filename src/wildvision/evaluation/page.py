@@ -33,8 +33,16 @@ svg{max-width:100%;height:auto}
 """
 
 
-class _Html(str):
+class Html(str):
     """Text that is HTML already."""
+
+
+def document(title: str, body: str) -> str:
+    """A whole page in the style of all reports, with nothing outside it."""
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<style>{_STYLE}</style></head><body>{body}</body></html>\n"
+    )
 
 
 def render(evaluation: Evaluation, *, photos: Path | None = None) -> str:
@@ -60,10 +68,7 @@ def render(evaluation: Evaluation, *, photos: Path | None = None) -> str:
         body.append("<h2>Robustness</h2>" + _robustness(evaluation.robustness))
     if evaluation.explanations:
         body.append("<h2>Explanations</h2>" + _explanations(evaluation.explanations))
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>wildvision evaluation</title>'
-        f"<style>{_STYLE}</style></head><body>{''.join(body)}</body></html>\n"
-    )
+    return document("wildvision evaluation", "".join(body))
 
 
 def _part(name: str, part: Part, photos: Path | None) -> str:
@@ -97,7 +102,7 @@ def _headline(groups: Mapping[str, GroupNumbers]) -> str:
         ]
         for group, n in groups.items()
     ]
-    return f'<div class="stacked">{_table("All groups", heads, rows)}</div>'
+    return f'<div class="stacked">{table("All groups", heads, rows)}</div>'
 
 
 def _ppv(groups: Mapping[str, GroupNumbers]) -> str:
@@ -108,13 +113,13 @@ def _ppv(groups: Mapping[str, GroupNumbers]) -> str:
     ]
     heads = next(iter(next(iter(groups.values())).ppv.values())) if groups else {}
     remark = "Share of flags that are right, by base rate; f false flags of n count as (f + 1) / (n + 1)"
-    return _table(remark, ["threshold", *heads], rows)
+    return table(remark, ["threshold", *heads], rows)
 
 
 def _shares(caption: str, head: str, rows: Mapping[str, Mapping[str, Any]], at_1pct: str) -> str:
     ordered = sorted(rows.items(), key=lambda item: -item[1]["n"])
     cells = [[name, r["n"], r["fpr_0.01"], r["review"], r["block"]] for name, r in ordered]
-    return _table(caption, [head, "photos", at_1pct, "review", "block"], cells)
+    return table(caption, [head, "photos", at_1pct, "review", "block"], cells)
 
 
 def _robustness(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -122,7 +127,7 @@ def _robustness(rows: Sequence[Mapping[str, Any]]) -> str:
     for r in rows:
         cost = r["recall_clean"] - r["recall"]
         mark = ' class="bad"' if r["strength"] == 2 and cost > _COSTLY else ""
-        shown = _Html(f"<span{mark}>{100 * cost:+.1f}</span>")
+        shown = Html(f"<span{mark}>{100 * cost:+.1f}</span>")
         cells.append([r["corruption"], r["strength"], r["group"], r["part"], r["n_positives"], r["n_negatives"]])
         cells[-1] += [
             f"{100 * r['recall']:.1f}",
@@ -141,19 +146,19 @@ def _robustness(rows: Sequence[Mapping[str, Any]]) -> str:
         "lost, points",
     ]
     heads += ["recall at the clean threshold, %", "FPR at the clean threshold, %"]
-    return _table("Marked: the middle strength costs more than 15 points", heads, cells)
+    return table("Marked: the middle strength costs more than 15 points", heads, cells)
 
 
 def _explanations(groups: Mapping[str, Any]) -> str:
     rows = [[g, e["n"], f"{e['energy']:.3f}", f"{e['chance']:.3f}", f"{e['ratio']:.2f}"] for g, e in groups.items()]
     heads = ["group", "photos with boxes", "energy in the box", "area of the box (chance)", "ratio"]
-    return _table("Share of the explanation's energy inside the annotated boxes", heads, rows)
+    return table("Share of the explanation's energy inside the annotated boxes", heads, rows)
 
 
 def _errors(caption: str, errors: Iterable[Mapping[str, Any]], photos: Path | None) -> str:
     if photos is None:
         rows = [[e["path"], e["source"], e["leaf"], e["likeliest"], f"{e['probability']:.3f}"] for e in errors]
-        return _table(caption, ["photo", "source", "labelled", "likeliest leaf", "probability"], rows)
+        return table(caption, ["photo", "source", "labelled", "likeliest leaf", "probability"], rows)
     figures = (
         f"<figure>{_thumbnail(photos / e['path'])}<figcaption>{e['probability']:.3f} {escape(e['leaf'])}"
         f"<br><small>{escape(e['path'])}</small></figcaption></figure>"
@@ -177,7 +182,8 @@ def _thumbnail(path: Path) -> str:
     return f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(data).decode()}">'
 
 
-def _table(caption: str, heads: Iterable[object], rows: Iterable[Sequence[object]]) -> str:
+def table(caption: str, heads: Iterable[object], rows: Iterable[Sequence[object]]) -> str:
+    """A table of a report; cells are text, :class:`Html`, an ``Estimate`` or a ``Share``, ``heads`` one for each."""
     head = "".join(f"<th>{escape(str(h))}</th>" for h in heads)
     body = "".join(f"<tr>{''.join(f'<td>{_cell(c)}</td>' for c in row)}</tr>" for row in rows)
     return (
@@ -187,7 +193,7 @@ def _table(caption: str, heads: Iterable[object], rows: Iterable[Sequence[object
 
 
 def _cell(value: object) -> str:
-    if isinstance(value, _Html):
+    if isinstance(value, Html):
         return value
     if isinstance(value, Estimate):
         if value.value is None:

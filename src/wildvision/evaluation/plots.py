@@ -43,6 +43,17 @@ def group_plot(numbers: GroupNumbers) -> str:
     return _svg(figure)
 
 
+def precision_recall_plot(curves: Mapping[str, Mapping[str, list[float]]]) -> str:
+    """One panel a name, each with the curve's ``recall`` and ``precision``."""
+    figure = _figure(2.9 * max(len(curves), 1), 2.9)
+    figure.subplots_adjust(left=0.06, right=0.99, top=0.88, bottom=0.18, wspace=0.3)
+    for n, (name, curve) in enumerate(curves.items(), start=1):
+        axes = figure.add_subplot(1, len(curves), n)
+        axes.plot(curve["recall"], curve["precision"], color=_LINE, lw=1.6)
+        _frame(axes, name, "recall", "precision")
+    return _svg(figure)
+
+
 def confusion_plot(confusion: Mapping[str, Any]) -> str:
     """Shares of each labelled leaf by likeliest leaf, as a heat map; leaves without photos are left out of the rows."""
     leaves, counts = confusion["leaves"], np.asarray(confusion["counts"])

@@ -1,0 +1,290 @@
+"""From held-out detections to calibration, numbers, report and sheets; no network is trained here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from tests.training.detector_helpers import write_config, write_pictures
+from training.data.manifest import Box, Record
+from training.detector.coco import coco_map
+from training.detector.config import read_config
+from training.detector.draw import choose_photos, draw_sheets
+from training.detector.fitting import calibrated, fit_policy
+from training.detector.fusion import FusionWeights, fit_weights, image_fusion, log_odds
+from training.detector.held_out import Looked, read_looked, write_looked
+from training.detector.measures import budget, measure_part
+from training.detector.report import Report, write_report
+from training.ship_detector import evaluate, second_look
+from training.train_detector import first_weights
+from wildvision.contract import Detections
+from wildvision.errors import ArgumentError
+from wildvision.evaluation.scores import score_table
+from wildvision.models import DetectorNetwork, DetectorSettings, Network, Rollup
+from wildvision.policy import NEVER, Platt
+from wildvision.taxonomy import load_taxonomy
+
+GROUPS = load_taxonomy().group_names
+LEAF = {"ivory": "ivory_worked", "python_skin": "python_skin_goods", "none": "everyday"}
+
+
+def item(n: int, group: str, *, source: str = "shop", seed: int = 0, skill: float = 2.0, **changes: Any) -> Looked:
+    """A photo with one to three objects and a heap; a detector finds most of them and some that are not there."""
+    rng = np.random.default_rng((seed, n))
+    boxes = []
+    if group != "none":
+        boxes = [Box(x, 10, x + 40, 60) for x in (5.0, 80.0, 150.0)[: 1 + n % 3]]
+        boxes += [Box(0, 100, 200, 150, crowd=True)] if n % 4 == 0 else []
+    record = Record(
+        **{
+            "path": f"{source}/{n}.jpg",
+            "group": group,
+            "leaf": LEAF[group],
+            "source": source,
+            "boxes": tuple(boxes) if boxes else None,
+            "object_id": f"{source}:{n}",
+            **changes,
+        }
+    )
+    rows = [((*np.add(b.corners, rng.normal(0, 3, 4)),), rng.normal(skill), group) for b in boxes if not b.crowd]
+    rows += [((x, 90, x + 30, 130), rng.normal(-1), str(rng.choice(GROUPS[:2]))) for x in rng.uniform(0, 150, 3)]
+    rows.sort(key=lambda row: -row[1])
+    scores = 1 / (1 + np.exp(-np.array([r[1] for r in rows])))
+    found = Detections(
+        boxes=np.array([r[0] for r in rows], np.float32),
+        scores=scores.astype(np.float32),
+        groups=tuple(r[2] for r in rows),
+        leaves=(None,) * len(rows),
+        size=(200, 150),
+    )
+    return Looked(record, found)
+
+
+def shop(name: str, seed: int, **changes: Any) -> list[Looked]:
+    groups = ("ivory", "python_skin", "none", "none")
+    return [item(n, groups[n % 4], source=name, seed=seed, **changes) for n in range(48)]
+
+
+# --- what a run starts from -------------------------------------------------------------------------------------------
+
+
+def classifier_config(folder: Path, **changes: Any) -> Path:
+    values = yaml.safe_load(Path("configs/classifier-fast.yaml").read_text())
+    path = folder / "classifier.yaml"
+    changes = {"architecture": "test_efficientnet", "folds": [["shop-b"]], **changes}
+    path.write_text(yaml.safe_dump(values | changes))
+    return path
+
+
+def test_a_run_starts_from_the_classifier_of_the_same_fold(tmp_path: Path) -> None:
+    start = classifier_config(tmp_path)
+    config = read_config(write_config(tmp_path, write_pictures(tmp_path), start_from=str(start)))
+    with pytest.raises(ArgumentError, match=r"fast-fold0.*train_classifier .*--fold 0"):
+        first_weights(config, 0, runs=tmp_path, cache=tmp_path)
+    torch.manual_seed(1)
+    trained = Network("test_efficientnet", Rollup.of(load_taxonomy()))
+    (tmp_path / "fast-fold0").mkdir()
+    torch.save(trained.state_dict(), tmp_path / "fast-fold0" / "average.pt")
+    weights = first_weights(config, 0, runs=tmp_path, cache=tmp_path)
+    body = DetectorNetwork(config.architecture, config.detector, 8).body
+    assert set(body.state_dict()) <= set(weights)
+    torch.testing.assert_close(weights["conv_stem.weight"], trained.backbone.conv_stem.weight)
+    with pytest.raises(ArgumentError, match="--final"):
+        first_weights(config, None, runs=tmp_path, cache=tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"folds": [["shop-a"]]}, {"architecture": "tf_efficientnet_lite0"}])
+def test_a_classifier_of_other_folds_or_another_backbone_is_no_start(tmp_path: Path, change: dict[str, Any]) -> None:
+    start = classifier_config(tmp_path, **change)
+    config = read_config(write_config(tmp_path, tmp_path / "manifest.csv", start_from=str(start)))
+    with pytest.raises(ArgumentError, match=f"other {next(iter(change))}"):
+        config.classifier()
+
+
+def test_the_project_s_detectors_cost_about_the_same() -> None:
+    costs = []
+    for name in ("default", "retinanet"):
+        config = read_config(Path(f"configs/detector-{name}.yaml"))
+        assert config.classifier() is not None
+        total = 0
+
+        def count(module: torch.nn.Module, _: Any, out: torch.Tensor) -> None:
+            nonlocal total
+            total += out.numel() * module.weight[0].numel()  # type: ignore[index]
+
+        network = DetectorNetwork(config.architecture, config.detector, 8).eval()
+        for module in network.modules():
+            if isinstance(module, torch.nn.Conv2d):
+                module.register_forward_hook(count)
+        with torch.inference_mode():
+            network(torch.zeros(1, 3, 128, 128))
+        costs.append(total)
+    assert costs[1] / costs[0] == pytest.approx(1.0, abs=0.12)
+
+
+# --- measures ---------------------------------------------------------------------------------------------------------
+
+
+def test_average_precision_is_coco_s() -> None:
+    looked = shop("a", 0) + shop("b", 1)
+    part = measure_part(looked, dict.fromkeys(GROUPS, 0.5), 0.5, resamples=20)
+    coco = coco_map([i.record for i in looked], [i.found for i in looked])
+    assert 0.5 < coco["mAP50"] < 1
+    for group in ("ivory", "python_skin"):
+        assert part.groups[group].ap50.value == pytest.approx(coco[f"AP50 {group}"], abs=1e-4)
+    assert part.map50.value == pytest.approx(coco["mAP50"], abs=1e-4)
+    assert set(part.groups) == {"ivory", "python_skin"}
+    assert part.map50.low < part.map50.value < part.map50.high
+
+
+def test_counts_and_recalls_are_those_of_a_photo_worked_by_hand() -> None:
+    def found(*rows: tuple[tuple[float, ...], float]) -> Detections:
+        return Detections(
+            boxes=np.array([r[0] for r in rows], np.float32).reshape(-1, 4),
+            scores=np.array([r[1] for r in rows], np.float32),
+            groups=("ivory",) * len(rows),
+            leaves=(None,) * len(rows),
+            size=(100, 100),
+        )
+
+    two = Record("a.jpg", "ivory", "ivory_raw", "s", boxes=(Box(0, 0, 20, 20), Box(50, 50, 90, 90)))
+    quiet = [replace(two, path=f"{n}", group="none", leaf="everyday", boxes=None) for n in range(10)]
+    unknown = replace(two, path="u.jpg", boxes=None)
+    looked = [
+        Looked(two, found(((0, 0, 20, 20), 0.9), ((50, 50, 88, 90), 0.35), ((20, 60, 40, 90), 0.3))),
+        *(Looked(r, found(((0, 0, 9, 9), 0.4 - n / 100))) for n, r in enumerate(quiet)),
+        Looked(unknown, found(((0, 0, 20, 20), 0.99))),
+    ]
+    assert budget(looked) == pytest.approx(0.39, abs=1e-3)  # the best of ten photos' false boxes may stay
+    part = measure_part(looked, {"ivory": 0.345}, budget(looked), resamples=5)
+    assert (part.n, part.n_unboxed, part.n_boxes, part.n_in_company) == (11, 1, 2, 2)
+    assert part.recall_at_budget.value == 0.5
+    assert part.recall_at_review.value == part.recall_in_company.value == 1.0
+    assert (part.everyday_with_boxes.hits, part.everyday_with_boxes.n) == (6, 10)
+
+
+# --- policy -----------------------------------------------------------------------------------------------------------
+
+
+def test_calibration_survives_groups_with_few_positives_or_none() -> None:
+    few = [item(1, "python_skin", source="c"), *(item(n, "none", source="d") for n in range(40))]
+    policy = fit_policy([*few, *(item(n, "ivory", source="e", synthetic=True) for n in range(30))])
+    assert set(policy) == set(GROUPS)
+    assert policy["rhino_horn"].chosen is None
+    assert policy["rhino_horn"].review == NEVER
+    assert "all groups" in policy["python_skin"].fitted_on
+    assert policy["ivory"].chosen is not None
+    assert "renders" in policy["ivory"].fitted_on
+    nothing = fit_policy([item(n, "none") for n in range(5)])
+    assert all(p.review == NEVER for p in nothing.values())
+
+
+def test_calibrated_boxes_are_right_as_often_as_they_say() -> None:
+    looked = [i for seed in range(4) for i in shop(f"s{seed}", seed)]
+    policy = fit_policy(looked)
+    calibration = {group: p.calibrator for group, p in policy.items()}
+    judged = [calibrated(i, calibration) for i in looked]
+    for one in judged:
+        assert list(one.found.scores) == sorted(one.found.scores, reverse=True)
+    said = sum(float(s) for i in judged for s, g in zip(i.found.scores, i.found.groups, strict=True) if g == "ivory")
+    assert said == pytest.approx(policy["ivory"].right_boxes, rel=0.2)
+
+
+# --- both models ------------------------------------------------------------------------------------------------------
+
+
+def test_a_model_that_only_misleads_gets_no_weight() -> None:
+    rng = np.random.default_rng(0)
+    y = rng.random(400) < 0.3
+    x = np.stack([y * 2.0 + rng.normal(size=400), -1.0 * y + rng.normal(size=400)], axis=1)
+    weights = fit_weights(x, y)
+    assert weights is not None
+    assert weights.classifier == 0 and weights.detector > 0.5
+    assert fit_weights(x, np.zeros(400, bool)) is None
+
+
+def test_photos_are_ranked_better_by_both_models_than_by_either() -> None:
+    parts = [shop("a", 0, skill=0.5) + shop("b", 1, skill=0.5), shop("c", 2, skill=0.5) + shop("d", 3, skill=0.5)]
+    rng = np.random.default_rng(0)
+    rows = [i.record for part in parts for i in part]
+    raw = np.array([[(r.group == g) * 1.5 + rng.normal() for g in GROUPS] for r in rows])
+    table = score_table(
+        [{n: getattr(r, n) for n in ("path", "source", "object_id", "group", "leaf")} for r in rows],
+        raw,
+        np.ones((len(rows), 1)),
+        groups=GROUPS,
+        leaves=("x",),
+    )
+    fusion = image_fusion(parts, [table], resamples=10)
+    assert fusion["n"] == len(rows)
+    assert set(fusion["groups"]) == {"ivory", "python_skin"}
+    ivory = fusion["groups"]["ivory"]
+    assert ivory["both"]["auroc"]["value"] > ivory["classifier"]["auroc"]["value"]
+    assert ivory["n_in_company"] > 0
+
+
+def test_a_second_look_that_knows_better_raises_ap(tmp_path: Path) -> None:
+    looked = []
+    for part in (shop("a", 0, skill=0.3), shop("b", 1, skill=0.3), shop("c", 2, skill=0.3)):
+        for one in part:
+            n = len(one.found)
+            right = np.array([box[1] < 40 for box in one.found.boxes])
+            crops = np.where(right, 0.9, 0.1).astype(np.float32)
+            crops[n - 1 :] = np.nan  # not looked at
+            looked.append(replace(one, found=replace(one.found, crop_scores=crops)))
+    write_looked(tmp_path / "l.jsonl", looked)
+    again = read_looked(tmp_path / "l.jsonl")
+    np.testing.assert_array_equal(again[0].found.crop_scores, looked[0].found.crop_scores)
+    measured = second_look({"real": again}, {group: Platt() for group in GROUPS})
+    assert measured["ap50"]["real"]["after"]["ivory"] > measured["ap50"]["real"]["before"]["ivory"] + 0.02
+    assert FusionWeights(**measured["weights"]).classifier > 0
+
+
+def test_log_odds_stay_finite() -> None:
+    assert np.isfinite(log_odds([0.0, 1.0])).all()
+
+
+# --- what people look at ----------------------------------------------------------------------------------------------
+
+
+def test_the_report_of_a_run_is_complete_and_self_contained(tmp_path: Path) -> None:
+    config = read_config(write_config(tmp_path, tmp_path / "manifest.csv"))
+    looked = shop("a", 0) + [replace(i, record=replace(i.record, synthetic=True)) for i in shop("r", 1)]
+    write_looked(tmp_path / "tiny-fold0" / "held_out.jsonl", looked)
+    report, _ = evaluate(config, [0], tmp_path, resamples=10)
+    assert isinstance(report, Report)
+    page = write_report(report, tmp_path / "report")
+    values = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert values["real"]["groups"]["ivory"]["ap50"]["value"] > 0.5
+    assert values["synthetic"]["n"] == 48
+    text = page.read_text()
+    assert "Synthetic" in text and "<svg" in text and 'src="http' not in text
+    assert "curve" not in report.to_json(curves=False)["real"]["groups"]["ivory"]
+
+
+def test_sheets_show_products_and_negatives_in_equal_number(tmp_path: Path) -> None:
+    manifest = write_pictures(tmp_path)
+    empty = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), (), (), (120, 90))
+    boxed = Record(str(manifest.parent / "0.png"), "ivory", "ivory_worked", "s", boxes=(Box(5, 5, 50, 50),))
+    plain = replace(boxed, path=str(manifest.parent / "1.png"), group="none", leaf="everyday", boxes=None)
+    looked = [Looked(r, empty) for r in (boxed, plain) for _ in range(15)]
+    looked += [Looked(replace(boxed, synthetic=True), empty), Looked(replace(boxed, boxes=None), empty)]
+    chosen = choose_photos(looked, 24, seed=0)
+    assert [i.record.positive for i in chosen] == [True] * 12 + [False] * 12
+    sheets = draw_sheets(chosen, {}, tmp_path / "sheets")
+    assert [s.name for s in sheets] == ["sheet-01.jpg", "sheet-02.jpg"]
+    assert len((tmp_path / "sheets" / "photos.csv").read_text().splitlines()) == 25
+
+
+def test_settings_keep_their_fusion_without_weights() -> None:
+    from training.detector.fusion import fused_settings
+
+    assert fused_settings(DetectorSettings(), None) == DetectorSettings()
+    assert fused_settings(DetectorSettings(), FusionWeights(0.7, 0.2, 0.1)).fusion_classifier == 0.2
