@@ -7,7 +7,8 @@ from PIL import Image
 
 from tests.training.data_helpers import GROUPS, picture, record, save
 from training.data import Box, Record
-from training.data.dedup import fingerprints
+from training.data.dedup import fingerprints, near_clusters
+from training.data.split import hold_out
 from training.data.validate import KINDS, leaf_groups, validate
 
 
@@ -74,6 +75,16 @@ def test_every_planted_fault_is_found_by_name_and_nothing_else(clean: list[Recor
         ("object_across_splits", "ok3.jpg"),
     ]
     assert {kind for kind, _ in found} == set(KINDS), "every kind of fault is planted here"
+
+
+def test_what_a_split_dropped_so_as_not_to_leak_is_no_leak(clean: list[Record], tmp_path: Path) -> None:
+    save(tmp_path / "copy.jpg", picture(0), quality=40)
+    other = record("copy.jpg", source="shop", object_id="9")
+    view = record("ok5.jpg", source="shop", object_id="9")
+    records = [*clean[:5], other, view]
+    split = hold_out(records, near_clusters(fingerprints(records, tmp_path)), ["museum"])
+    assert [r.split for r in split[5:]] == ["dropped", "dropped"]
+    assert {kind for kind, _ in faults(split, tmp_path)} == {"duplicate"}
 
 
 def test_ambiguous_photos_keep_leaves_of_their_own(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from training.data.manifest import TRUST, Record
+from training.data.manifest import TRUST, UNUSED, Record
 from training.data.progress import track
 
 MAX_BITS = 6
@@ -173,6 +173,6 @@ def _describe(kind: str, members: list[Record]) -> Duplicate:
         kind=kind,
         members=tuple(members),
         across_sources=len({r.source for r in members}) > 1,
-        across_splits=len({r.split for r in members}) > 1,
+        across_splits=len({r.split for r in members} - UNUSED) > 1,
         conflict=len({r.group for r in members}) > 1,
     )

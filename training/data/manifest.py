@@ -17,6 +17,9 @@ from wildvision.errors import ArgumentError
 TRUST = ("low", "medium", "high")
 AMBIGUOUS = "ambiguous"
 NEGATIVE = "none"
+DROPPED = "dropped"
+UNUSED = frozenset({"", DROPPED})
+"""Values of ``split`` that nothing is trained or tested on: not assigned, and left out because it would leak."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from training.data.dedup import DisjointSets
-from training.data.manifest import Record
+from training.data.manifest import DROPPED, Record
 from wildvision.errors import ArgumentError
 
 BY = ("source", "object")
@@ -99,7 +99,7 @@ def hold_out(records: Sequence[Record], clusters: Sequence[int], sources: Sequen
     if unknown := sorted(set(sources) - {record.source for record in records}):
         raise ArgumentError(f"unknown sources {unknown}; the manifest has {sorted({r.source for r in records})}")
     fold = _fold("", records, inseparable(records, clusters, by="object"), set(sources))
-    part = {i: name for name in ("train", "test", "dropped") for i in getattr(fold, name)}
+    part = {i: name for name in ("train", "test", DROPPED) for i in getattr(fold, name)}
     return [replace(record, split=part[i]) for i, record in enumerate(records)]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.data.dedup import Fingerprint, find_duplicates
-from training.data.manifest import AMBIGUOUS, NEGATIVE, Record
+from training.data.manifest import AMBIGUOUS, NEGATIVE, UNUSED, Record
 from training.data.progress import track
 
 EXIF_GPS = 0x8825
@@ -102,7 +102,7 @@ def _check_labels(records: Sequence[Record], groups: Mapping[str, str]) -> Itera
 def _check_splits(records: Sequence[Record]) -> Iterator[Issue]:
     parts: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     for record in records:
-        if record.object_id and record.split:
+        if record.object_id and record.split not in UNUSED:
             parts[record.source, record.object_id].setdefault(record.split, record.path)
     for (_, name), where in parts.items():
         if len(where) > 1:
