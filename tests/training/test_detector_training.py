@@ -75,6 +75,18 @@ def test_what_lies_in_an_ignored_area_costs_nothing(head: str) -> None:
     assert float(ignored.detach()) < 1e-6
 
 
+def test_anchors_lie_on_the_features_whatever_the_size_and_the_precision() -> None:
+    net = DetectorNetwork("test_efficientnet", DetectorSettings(channels=32, convs=1), len(LEAVES))
+    with torch.autocast("cpu", torch.bfloat16):
+        _, (anchors, _), per_level = net._dense(torch.rand(2, 3, 288, 288))
+    assert anchors.dtype == torch.float32
+    assert per_level == [36 * 36, 18 * 18, 9 * 9, 5 * 5]
+    centres = ((anchors[:, :2] + anchors[:, 2:]) / 2).split(per_level)
+    for stride, places in zip((8, 16, 32, 64), centres, strict=True):
+        side = round(len(places) ** 0.5)
+        assert places.unique().tolist() == [stride * n for n in range(side)]
+
+
 # --- runs -------------------------------------------------------------------------------------------------------------
 
 

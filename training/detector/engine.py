@@ -77,7 +77,7 @@ class Batches(Dataset[Batch]):
 
     def __getitem__(self, k: int) -> Batch:
         numbers = self.sampler.batch(k).reshape(-1, 4)
-        size = int(np.random.default_rng((self.config.seed, k)).choice(self.config.sizes))
+        size = int(np.random.default_rng((self.config.seed, k, len(numbers))).choice(self.config.sizes))
         items = [self._item(k, i, numbers[i], size) for i in range(self.rank, len(numbers), self.world)]
         pixels = torch.from_numpy(np.stack([scene.image for scene in items]))
         return pixels, [

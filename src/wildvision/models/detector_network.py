@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.fcos import FCOS, FCOSHead
-from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.retinanet import RetinaNet, RetinaNetHead
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
@@ -105,10 +104,17 @@ class DetectorNetwork(nn.Module):
     def _dense(self, x: Tensor) -> tuple[dict[str, Tensor], list[Tensor], list[int]]:
         features = list(self.framework.backbone(x).values())
         outputs = {name: out.float() for name, out in self.framework.head(features).items()}
-        images = ImageList(x, [(x.shape[2], x.shape[3])] * len(x))
-        anchors: list[Tensor] = self.framework.anchor_generator(images, features)
-        each = outputs["cls_logits"].shape[1] // sum(f.shape[2] * f.shape[3] for f in features)
-        return outputs, anchors, [each * f.shape[2] * f.shape[3] for f in features]
+        levels = self._anchors(x, [(f.shape[2], f.shape[3]) for f in features])
+        return outputs, [torch.cat(levels)] * len(x), [len(level) for level in levels]
+
+    def _anchors(self, x: Tensor, grids: list[tuple[int, int]]) -> list[Tensor]:
+        """``(n, 4)`` anchors of each level. torchvision's own call divides the side of the picture by that of the grid,
+        which at sides that are no multiple of 64 is not the stride of the pooled level."""
+        generator: Any = self.framework.anchor_generator
+        generator.set_cell_anchors(x.dtype, x.device)
+        strides = [[torch.tensor(stride, device=x.device)] * 2 for stride in STRIDES]
+        levels: list[Tensor] = generator.grid_anchors([list(grid) for grid in grids], strides)
+        return levels
 
 
 class _Pyramid(nn.Module):
