@@ -215,3 +215,21 @@ def test_a_staged_product_renders_with_a_mask_that_covers_it(leaf: str, tmp_path
     assert picture.shape[:2] == mask.shape
     assert set(np.unique(mask)) - {0} <= set(staged.instances)
     assert boxes_from_mask(mask, staged.instances)
+
+
+@needs_bpy
+def test_a_picture_rendered_again_has_the_same_parameters_boxes_and_mask(tmp_path: Path) -> None:
+    from training.synth.render import Job, render_one
+
+    records, masks = [], []
+    for folder, others in (("a", []), ("b", [1])):  # the second time after another picture in the same process
+        out = tmp_path / folder
+        for part in ("images", "masks", "params"):
+            (out / part).mkdir(parents=True)
+        job = Job(out, tmp_path, DEFAULT_CONFIG, 7, ("ivory_raw", "resin_plastic"), 64, "train")
+        for index in [*others, 0]:
+            record = render_one(job, index)
+        records.append({k: v for k, v in record.items() if not k.endswith("seconds")})
+        masks.append((out / "masks" / f"{record['name']}.png").read_bytes())
+    assert records[0] == records[1]
+    assert masks[0] == masks[1]
