@@ -9,12 +9,14 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 import wildvision as wv
 from wildvision.evaluation.card_metrics import metrics_block
 from wildvision.evaluation.judging import judge_across_sources
 from wildvision.evaluation.measure import measure
 from wildvision.evaluation.scores import read_scores
-from wildvision.models import list_models
+from wildvision.models import ModelCard, list_models
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "src" / "wildvision" / "samples"
@@ -61,10 +63,10 @@ def test_every_sample_is_marked_as_a_render() -> None:
     assert set(wv.load_taxonomy().leaf_names) <= leaves
 
 
-def test_the_numbers_in_the_card_follow_from_the_committed_scores() -> None:
-    card = next(card for card in list_models() if card.name == "default")
+@pytest.mark.parametrize("card", [c for c in list_models() if c.kind == "classifier"], ids=lambda card: card.name)
+def test_the_numbers_in_the_card_follow_from_the_committed_scores(card: ModelCard) -> None:
     evaluation = measure(
-        judge_across_sources(read_scores(ROOT / "reports" / "default" / "scores.parquet")), model="again"
+        judge_across_sources(read_scores(ROOT / "reports" / card.name / "scores.parquet")), model="again"
     )
     again = json.loads(json.dumps(metrics_block(evaluation, "again")))
     for kind in ("real", "synthetic"):
