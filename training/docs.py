@@ -25,6 +25,11 @@ NUMBERS = {
     "recall_at_fpr.0.001": "recall at 0.1 % FPR",
     "ece": "ECE",
 }
+BOX_NUMBERS = {
+    "ap50": "AP50",
+    "recall_at_budget": "recall at one false box per ten everyday photos",
+    "recall_at_review": "recall at the review operating point",
+}
 PARTS = {
     "real": "Photographs, from sources that are in no training set",
     "synthetic": "Renders (synthetic: not comparable with photographs)",
@@ -57,22 +62,23 @@ def metrics_block(cards: Sequence[ModelCard]) -> Iterator[str]:
             yield ""
             yield "The card states no metrics."
         for part in measured:
-            yield from _part_table(PARTS[part], card.metrics[part]["groups"])
+            yield from _part_table(PARTS[part], card.metrics[part]["groups"], boxes=card.kind == "detector")
         yield ""
 
 
-def _part_table(title: str, groups: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+def _part_table(title: str, groups: Mapping[str, Mapping[str, Any]], *, boxes: bool) -> Iterator[str]:
+    shown, count = (BOX_NUMBERS, "boxes") if boxes else (NUMBERS, "positives")
     caveats = {group: numbers["caveat"] for group, numbers in groups.items() if numbers.get("caveat")}
     yield ""
     yield f"{title}. 95 % bootstrap intervals over sources and objects in brackets."
     yield ""
     yield from _table(
-        ["group", *NUMBERS.values(), "positives", "sources"],
+        ["group", *shown.values(), count, "sources"],
         (
             [
                 f"`{group}`",
-                *(_estimate(numbers, path) for path in NUMBERS),
-                numbers["n_positives"],
+                *(_estimate(numbers, path) for path in shown),
+                numbers[f"n_{count}"],
                 numbers["n_sources"],
             ]
             for group, numbers in groups.items()

@@ -137,7 +137,7 @@ def second_look(kinds: Mapping[str, Sequence[Looked]], calibration: Mapping[str,
 
 def shipped_card(config: DetectorConfig, policy: Mapping[str, GroupPolicy], report: Report) -> ModelCard:
     """The card with calibration, operating points and metrics."""
-    recipe = dataclasses.asdict(dataclasses.replace(config, photos=(), composer_bank="", start_from=""))
+    recipe = dataclasses.asdict(dataclasses.replace(config, photos=(), composer_bank=""))
     weights = report.second_look.get("weights")
     draft = draft_card(
         name=config.name,

@@ -6,7 +6,7 @@ BLENDER_PYTHON ?= .venv-synth/bin/python
 CLASSIFIERS := default fast
 FOLDS := --fold 0 --fold 1 --fold 2
 
-.PHONY: prepare train evaluate ablation
+.PHONY: prepare train train-detector evaluate ablation
 
 prepare: $(VENV)/.installed-dev $(BLENDER_PYTHON) ## boxes, folds, renders, masks and cut-outs for training
 	$(BIN)/python -m training.prepare --data $(DATA) --python $(BLENDER_PYTHON) --workers 2
@@ -14,6 +14,11 @@ prepare: $(VENV)/.installed-dev $(BLENDER_PYTHON) ## boxes, folds, renders, mask
 train: prepare ## the bundled classifiers, and models that leave sources out
 	for name in $(CLASSIFIERS); do $(BIN)/python -m training.train_classifier configs/classifier-$$name.yaml --data $(DATA) $(FOLDS) \
 		&& $(BIN)/python -m training.train_classifier configs/classifier-$$name.yaml --data $(DATA) --final || exit 1; done
+
+train-detector: train ## the bundled detector, from the small classifier's runs, with its report
+	$(BIN)/python -m training.train_detector configs/detector-default.yaml --data $(DATA) $(FOLDS)
+	$(BIN)/python -m training.train_detector configs/detector-default.yaml --data $(DATA) --final
+	$(BIN)/python -m training.ship_detector configs/detector-default.yaml --data $(DATA) --report reports/detector --to src/wildvision/weights
 
 evaluate: $(VENV)/.installed-dev ## measure the recipes on sources that their models have not seen (after make train)
 	for name in $(CLASSIFIERS); do $(BIN)/python -m training.evaluate configs/classifier-$$name.yaml --data $(DATA) --report reports/$$name || exit 1; done

@@ -22,12 +22,14 @@ from training.detector.fusion import FusionWeights, fit_weights, image_fusion, l
 from training.detector.held_out import Looked, read_looked, write_looked
 from training.detector.measures import budget, measure_part
 from training.detector.report import Report, write_report
-from training.ship_detector import evaluate, second_look
+from training.docs import metrics_block
+from training.ship_detector import evaluate, second_look, shipped_card
 from training.train_detector import first_weights
 from wildvision.contract import Detections
 from wildvision.errors import ArgumentError
 from wildvision.evaluation.scores import score_table
 from wildvision.models import DetectorNetwork, DetectorSettings, Network, Rollup
+from wildvision.models.card_file import parse_card
 from wildvision.policy import NEVER, Platt
 from wildvision.taxonomy import load_taxonomy
 
@@ -258,7 +260,7 @@ def test_the_report_of_a_run_is_complete_and_self_contained(tmp_path: Path) -> N
     config = read_config(write_config(tmp_path, tmp_path / "manifest.csv"))
     looked = shop("a", 0) + [replace(i, record=replace(i.record, synthetic=True)) for i in shop("r", 1)]
     write_looked(tmp_path / "tiny-fold0" / "held_out.jsonl", looked)
-    report, _ = evaluate(config, [0], tmp_path, resamples=10)
+    report, policy = evaluate(config, [0], tmp_path, resamples=10)
     assert isinstance(report, Report)
     page = write_report(report, tmp_path / "report")
     values = json.loads((tmp_path / "report" / "report.json").read_text())
@@ -266,7 +268,10 @@ def test_the_report_of_a_run_is_complete_and_self_contained(tmp_path: Path) -> N
     assert values["synthetic"]["n"] == 48
     text = page.read_text()
     assert "Synthetic" in text and "<svg" in text and 'src="http' not in text
-    assert "curve" not in report.to_json(curves=False)["real"]["groups"]["ivory"]
+    card = shipped_card(config, policy, report)
+    assert "curve" not in card.metrics["real"]["groups"]["ivory"]
+    assert "| `ivory` |" in "\n".join(metrics_block([card]))
+    assert parse_card(json.loads(json.dumps(card.to_json()))).operating_points == card.operating_points
 
 
 def test_sheets_show_products_and_negatives_in_equal_number(tmp_path: Path) -> None:

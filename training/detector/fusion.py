@@ -131,11 +131,11 @@ def image_fusion(
     }
     groups = tables[0].groups
     rows = []
-    for fold, items in enumerate(folds):
+    for number, items in enumerate(folds):
         for item in items:
             row = None if item.record.synthetic else raw.get((item.record.source, PurePosixPath(item.record.path).name))
             if row is not None:
-                rows.append((fold, item, row))
+                rows.append((number, item, row))
     if not rows:
         return {"n": 0, "groups": {}}
     fold = np.array([f for f, _, _ in rows])
