@@ -84,9 +84,17 @@ def _part_table(title: str, groups: Mapping[str, Mapping[str, Any]], *, boxes: b
             for group, numbers in groups.items()
         ),
     )
-    if caveats:
-        yield ""
-        yield from (f"- `{group}`: {caveat}" for group, caveat in caveats.items())
+    notes = [f"- `{group}`: {caveat}" for group, caveat in caveats.items()]
+    if not boxes:
+        notes += [_by_source(group, n["per_source"]) for group, n in groups.items() if n.get("per_source")]
+    if notes:
+        yield from ("", *notes)
+
+
+def _by_source(group: str, sources: Mapping[str, Mapping[str, Any]]) -> str:
+    found = sorted(sources.items(), key=lambda item: -item[1]["n"])
+    shares = (f"{name} {n['fpr_0.01']['value']:.2f} of {n['n']}" for name, n in found)
+    return f"- `{group}`, recall at 1 % FPR by held-out source: {', '.join(shares)}"
 
 
 def _estimate(numbers: Mapping[str, Any], path: str) -> str:
