@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--data", type=Path, help="folder of the photos (default: as in the configuration)")
     parser.add_argument("--report", type=Path, required=True, help="folder for the report and the scores behind it")
-    parser.add_argument("--robustness", type=int, default=40, help="photos a leaf and fold that are corrupted")
+    parser.add_argument("--robustness", type=int, default=20, help="photos a leaf and fold that are corrupted")
     args = parser.parse_args()
     config = read_config(args.config, data=args.data)
     evaluation, table = evaluate(config, args.runs, robustness=args.robustness)
@@ -53,7 +53,7 @@ def main() -> None:
     write_scores(table, args.report / "scores.parquet")
 
 
-def evaluate(config: ClassifierConfig, runs: Path, *, robustness: int = 40) -> tuple[Evaluation, ScoreTable]:
+def evaluate(config: ClassifierConfig, runs: Path, *, robustness: int = 20) -> tuple[Evaluation, ScoreTable]:
     """All out-of-fold numbers of a recipe, and the scores behind them.
 
     Args:

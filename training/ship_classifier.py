@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--to", type=Path, required=True, help="folder for the weights and the card")
     parser.add_argument("--data", type=Path, help="folder of the photos (default: as in the configuration)")
-    parser.add_argument("--robustness", type=int, default=40, help="photos a leaf and fold that are corrupted")
+    parser.add_argument("--robustness", type=int, default=20, help="photos a leaf and fold that are corrupted")
     parser.add_argument("--report", type=Path, help="folder for the evaluation report and the scores behind it")
     args = parser.parse_args()
     config = read_config(args.config, data=args.data)
