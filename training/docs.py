@@ -86,7 +86,11 @@ def _part_table(title: str, groups: Mapping[str, Mapping[str, Any]], *, boxes: b
     )
     notes = [f"- `{group}`: {caveat}" for group, caveat in caveats.items()]
     if not boxes:
-        notes += [_by_source(group, n["per_source"]) for group, n in groups.items() if n["n_sources"] > 1 and "per_source" in n]
+        notes += [
+            _by_source(group, n["per_source"])
+            for group, n in groups.items()
+            if n["n_sources"] > 1 and "per_source" in n
+        ]
     if notes:
         yield from ("", *notes)
 
