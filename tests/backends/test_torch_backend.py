@@ -52,6 +52,16 @@ def test_any_memory_layout_is_taken(view: Callable[[np.ndarray], np.ndarray]) ->
     np.testing.assert_array_equal(backend(Echo())(batch)[0], backend(Echo())(np.ascontiguousarray(batch))[0])
 
 
+def test_large_batches_go_through_a_cpu_in_parts() -> None:
+    seen: list[int] = []
+    module = Echo()
+    module.register_forward_pre_hook(lambda _, args: seen.append(len(args[0])))
+    batch = np.random.default_rng(1).integers(0, 256, (9, 256, 256, 3), dtype=np.uint8)
+    means = backend(module)(batch)[1]
+    assert seen == [4, 4, 1]
+    np.testing.assert_array_equal(means, np.concatenate([backend(Echo())(batch[i : i + 1])[1] for i in range(9)]))
+
+
 def test_the_module_is_put_into_evaluation_mode() -> None:
     module = nn.Sequential(nn.Dropout(0.9), Echo())
     np.testing.assert_array_equal(backend(module)(BATCH)[0], backend(Echo())(BATCH)[0])

@@ -199,7 +199,7 @@ def score_photos(
     prepare = Preparer(how)
     device = next(network.parameters()).device
     out = []
-    for batch in _chunks(paths, 64):
+    for batch in _chunks(paths, 8):  # small: large ones spend a CPU's time on page faults
         pixels = np.stack([prepare(path, hashes=False).pixels for path in batch])
         x = normalise(torch.from_numpy(pixels).to(device), how)
         with torch.autocast(device.type, torch.bfloat16):

@@ -44,7 +44,7 @@ def figurine(rng: random.Random, context: BuildContext) -> tuple[Any, str]:
     """A standing figurine, largest dimension 1.0, resting on z = 0; and its name."""
     scans = [n for n in _SCANS if (n in context.held_meshes) == context.holdout]
     scans = [n for n in scans if (context.assets / "meshes" / f"{n}.off").exists()]
-    if scans and rng.random() < 0.5:
+    if scans and rng.random() < context.scans:
         name = rng.choice(scans)
         obj = shapes.load_off(context.assets / "meshes" / f"{name}.off")
         if name in _UPRIGHT:

@@ -135,11 +135,20 @@ def _line(last: _Last, rows: list[int], columns: list[float], out: float = 1.006
     return centre[i] + (p - centre[i]) * out
 
 
+def _shortened(key: tuple[float, ...], shaft: float) -> tuple[float, ...]:
+    """A section of a boot with what lies above the ankle lowered to ``shaft`` of its height."""
+    ankle = 14.0
+    front, z0, back, z1, half = key
+    z0, z1 = (z if z < ankle or shaft == 1 else ankle + (z - ankle) * shaft for z in (z0, z1))
+    return front, z0, back, z1, half
+
+
 def _one(rng: random.Random, dress: Dress, kind: str, style: dict[str, float]) -> list[Object]:
     look = random.Random(style["seed"])  # both shoes of a pair take the same choices
     keys = {"boot": _TOE + _BOOT, "ankle": _TOE + _BOOT[:6], "pump": _TOE + _PUMP}.get(kind, _TOE + _SHOE)
     if kind == "boot":
         keys = [*keys[:-1], tuple(k * (style["tall"] if i in (1, 3) else 1) for i, k in enumerate(keys[-1]))]
+        keys = [_shortened(key, style["shaft"]) for key in keys]
     last = _upper(look, keys, style["lift"], style["square"])
     upper = surface(last.points, wrap=True)
     whole = kind != "boot" or look.random() < 0.2
@@ -193,12 +202,13 @@ def _one(rng: random.Random, dress: Dress, kind: str, style: dict[str, float]) -
     return parts
 
 
-def footwear(rng: random.Random, dress: Dress) -> list[list[Object]]:
-    """A pair or a single boot or shoe; one inner list a shoe."""
+def footwear(rng: random.Random, dress: Dress, shaft: float = 1.0) -> list[list[Object]]:
+    """A pair or a single boot or shoe; one inner list a shoe. shaft: height of a boot's shaft, 1 is knee-high."""
     kind = rng.choice(["boot", "boot", "boot", "ankle", "ankle", "loafer", "derby", "sneaker", "pump", "pump"])
     dress.params["form"] = kind
     dress.params["foot"] = dress.skin(26.0, 34.0 if kind == "boot" else 30.0)
     style = {
+        "shaft": shaft,
         "seed": rng.getrandbits(30), "tall": rng.uniform(0.9, 1.15),
         "square": rng.choice([0.0, 0.2, rng.uniform(0.3, 1.0)]),
         "lift": {"boot": rng.uniform(1.0, 3.0), "ankle": rng.uniform(0.5, 3.0),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,8 +42,8 @@ def _bill(rng: random.Random, lower: bool, length: float, droop: float, gap: flo
         (0.02 + length * t, 0, (-0.03 - drop if lower else 0.03) - droop * t * t - drop * 0.6 * t * (1 - t))
         for t in steps
     ]
-    tall, wide = (0.05, 0.05) if lower else (0.085, 0.058)
-    radii = [max(0.06, (1 - t) ** 0.75) for t in steps]
+    tall, wide = (0.08, 0.05) if lower else (0.12, 0.062)
+    radii = [max(0.06, (1 - t) ** 0.5) for t in steps]
     section = [
         (wide * math.cos(a), tall * math.sin(a) * (0.6 if (math.sin(a) > 0) == lower else 1.0))
         for a in np.linspace(0, 2 * math.pi, 29)[:-1]
@@ -55,14 +56,14 @@ def _bill(rng: random.Random, lower: bool, length: float, droop: float, gap: flo
 
 def _skull(rng: random.Random, context: BuildContext, carve: bool) -> Any:
     """Cranium at -x, bill towards +x; attributes red, yellow and dark tell the material what is what."""
-    length, droop, gap = rng.uniform(0.46, 0.6), rng.uniform(0.02, 0.1), rng.choice((0.004, 0.02, 0.05))
-    long, wide, tall = rng.uniform(0.17, 0.22), rng.uniform(0.068, 0.088), rng.uniform(0.13, 0.17)
+    length, droop, gap = rng.uniform(0.35, 0.45), rng.uniform(0.02, 0.1), rng.choice((0.0, 0.0, 0.0, 0.02))
+    long, wide, tall = rng.uniform(0.15, 0.19), rng.uniform(0.068, 0.085), rng.uniform(0.095, 0.125)
     front = 0.1 + rng.uniform(0, 0.08)
     casque_at = (front - long, 0.0, 0.05 + tall * 0.8)
     parts = [
         _ellipsoid((-0.18, 0, -0.01), (0.115, 0.09, 0.095)),
         _ellipsoid((-0.06, 0, 0.02), (0.13, 0.075, 0.08)),
-        _superblock(casque_at, (long, wide, tall), rng.uniform(3.2, 5.5)),
+        _superblock(casque_at, (long, wide, tall), rng.uniform(2.6, 4.0)),
         _bill(rng, False, length, droop, gap),
     ]
     if rng.random() < 0.85:
@@ -116,7 +117,7 @@ def _skull(rng: random.Random, context: BuildContext, carve: bool) -> Any:
     shapes.set_attribute(obj, "red", np.clip(np.maximum(casque * (1 - face), base_red) - cut * 1.5, 0, 1))
     shapes.set_attribute(obj, "yellow", np.clip(np.maximum(casque, beak), 0, 1))
     shapes.set_attribute(obj, "dark", dark)
-    return shapes.paint(obj, skull(rng))
+    return shapes.paint(obj, skull(rng, context.holdout))
 
 
 def hornbill_casque_raw(rng: random.Random, context: BuildContext) -> Built:
@@ -124,7 +125,7 @@ def hornbill_casque_raw(rng: random.Random, context: BuildContext) -> Built:
     carve, birds = rng.random() < 0.2, []
     count = rng.choices((1, 2, 3, 5), (7, 1.5, 1, 0.7))[0]
     for k in range(count):
-        obj = _casque_block(rng) if rng.random() < 0.2 else _skull(rng, context, carve)
+        obj = _casque_block(rng, context.holdout) if rng.random() < 0.2 else _skull(rng, context, carve)
         if rng.random() < 0.6:
             shapes.turn(obj, x=rng.choice((-1, 1)) * math.pi / 2 + rng.gauss(0, 0.1))
         shapes.turn(obj, z=rng.gauss(0, 0.25) if count > 1 else rng.uniform(0, 6.28))
@@ -135,7 +136,7 @@ def hornbill_casque_raw(rng: random.Random, context: BuildContext) -> Built:
     return Built(birds, {"form": "skulls" if count > 1 else "skull", "carved": carve}, instances=[[b] for b in birds])
 
 
-def _casque_block(rng: random.Random) -> Any:
+def _casque_block(rng: random.Random, holdout: bool) -> Any:
     """A casque cut from its skull: yellow in front and on the sawn faces, red above and at the sides."""
     obj = _superblock((0, 0, 0), (0.5, rng.uniform(0.2, 0.27), rng.uniform(0.33, 0.45)), rng.uniform(3.5, 7))
     shapes.modify(obj, "SUBSURF", levels=1, render_levels=1)
@@ -149,7 +150,7 @@ def _casque_block(rng: random.Random) -> Any:
     normal = shapes.normals(obj)
     front = np.clip((normal[:, 0] - 0.4) * 5, 0, 1)
     shapes.set_attribute(obj, "skin", np.where(cut | back, 0.0, 1 - front))
-    return shapes.paint(obj, layered(rng))
+    return shapes.paint(obj, layered(rng, holdout))
 
 
 def slab(rng: random.Random, context: BuildContext, material: Material) -> Built:
@@ -278,7 +279,7 @@ def _figure(rng: random.Random, context: BuildContext) -> tuple[list[Any], list[
 
 def hornbill_casque_worked(rng: random.Random, context: BuildContext) -> Built:
     """Goods in which the red skin follows the outer surface and the body is golden."""
-    return slab(rng, context, layered)
+    return slab(rng, context, partial(layered, holdout=context.holdout))
 
 
 BUILDERS = {"hornbill_casque_raw": hornbill_casque_raw, "hornbill_casque_worked": hornbill_casque_worked}

@@ -80,14 +80,14 @@ def rhino(rng: random.Random, rear: bool) -> Horn:
     """A rhino horn standing on its base: the front one curved and longer, the rear one straighter and conical."""
     n = 90
     t = np.linspace(0, 1, n)
-    thick = rng.uniform(0.2, 0.34) if rear else rng.choice([rng.uniform(0.13, 0.2), rng.uniform(0.18, 0.3)])
+    thick = rng.uniform(0.26, 0.42) if rear else rng.choice([rng.uniform(0.17, 0.26), rng.uniform(0.23, 0.36)])
     curve = rng.uniform(0.0, 0.12) if rear else rng.uniform(0.12, 0.5)
     lean = rng.uniform(-0.15, 0.2)
     path = np.column_stack([curve * t**2 * 0.9 + lean * t, np.zeros(n), t * (1 - 0.25 * curve * t)])
     power = rng.uniform(0.75, 1.1) if rear else rng.uniform(0.55, 0.9)
     tip = rng.uniform(0.05, 0.3)  # worn round
     shape = ((1 - t) ** power) * (1 - tip) + tip * np.sqrt(np.clip(1 - t**6, 0, 1)) * 0.9
-    flare = rng.uniform(0.05, 0.22)
+    flare = rng.uniform(0.0, 0.1)
     radius = thick * (shape + flare * np.exp(-t * rng.uniform(9, 20))) * np.sqrt(np.clip(1 - t**30, 0, 1)) + 1e-3
     phases = [(rng.randint(1, 9), rng.uniform(0, 6.28), rng.uniform(0.2, 1.0)) for _ in range(6)]
     groove = [(rng.randint(14, 34), rng.uniform(0, 6.28)) for _ in range(4)]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,18 +35,20 @@ def tusk(
     rng: random.Random,
     *,
     end: str,
-    clean: float,
-    number: bool,
+    clean: float = 1.0,
+    number: bool = False,
     start: float = 0.0,
     arc: float | None = None,
     skins: list[Any] | None = None,
+    thick: float = 1.0,
 ) -> Any:
     """A tusk lying on its side. end: ``hollow`` (pulp cavity) or ``cut`` (sawn face).
 
-    ``start`` is the share of the tusk sawn off its tip; ``skins`` gives ready skin, face and cavity materials to share.
+    ``start`` is the share of the tusk sawn off its tip; ``skins`` gives ready skin, face and cavity materials
+    (``clean`` and ``number`` are for the default ones); ``thick`` multiplies the radius.
     """
     n, m = 56, 44
-    base, power = rng.uniform(0.035, 0.075), rng.uniform(0.45, 0.75)
+    base, power = rng.uniform(0.035, 0.075) * thick, rng.uniform(0.45, 0.75)
     arc = rng.uniform(0.35, 1.5) if arc is None else arc
     path = _curve(rng, n, arc)
     blunt = rng.uniform(0.1, 0.34)
@@ -95,9 +99,15 @@ def tusk(
     return shapes.rest(shapes.turn(obj, z=rng.uniform(0, 0.3)))
 
 
+def _skins(rng: random.Random, clean: float, number: bool) -> list[Any]:
+    """Skin, face and cavity of one tusk, more or less smooth."""
+    return [bark(rng, clean=clean, number=number, smooth=rng.uniform(0.2, 0.85)), cut_face(rng), cavity(rng)]
+
+
 def _whole(rng: random.Random, context: BuildContext) -> Built:
     clean = rng.choice((0.0, 0.2, 0.5, 0.95))
-    obj = tusk(rng, end=rng.choice(("hollow", "hollow", "cut")), clean=clean, number=rng.random() < 0.35)
+    skins = _skins(rng, clean, rng.random() < 0.35)
+    obj = tusk(rng, end=rng.choice(("hollow", "hollow", "cut")), skins=skins, thick=rng.uniform(0.9, 1.25))
     if rng.random() < 0.5:
         shapes.rest(shapes.turn(obj, x=math.pi))
     if rng.random() < 0.15:
@@ -107,10 +117,9 @@ def _whole(rng: random.Random, context: BuildContext) -> Built:
 
 
 def _pair(rng: random.Random, context: BuildContext) -> Built:
-    state, clean = rng.getstate(), rng.choice((0.1, 0.6, 1.0))
-    rng.setstate(state)
-    seed = rng.getrandbits(32)
-    pair = [tusk(random.Random(seed), end="hollow", clean=clean, number=False) for _ in range(2)]
+    clean, seed = rng.choice((0.1, 0.6, 1.0)), rng.getrandbits(32)
+    skins, thick = _skins(rng, clean, False), rng.uniform(0.9, 1.25)
+    pair = [tusk(random.Random(seed), end="hollow", skins=skins, thick=thick) for _ in range(2)]
     shapes.scale(pair[1], 1, -1, 1)
     pair[1].data.flip_normals()
     low, high = shapes.bounds([pair[0]])
@@ -124,7 +133,7 @@ def _pair(rng: random.Random, context: BuildContext) -> Built:
 
 def _mounted(rng: random.Random, context: BuildContext) -> Built:
     """A polished tusk upright on a wooden foot."""
-    obj = tusk(rng, end="cut", clean=rng.uniform(0.6, 1.0), number=False, arc=rng.uniform(0.5, 1.1))
+    obj = tusk(rng, end="cut", skins=_skins(rng, rng.uniform(0.6, 1.0), False), arc=rng.uniform(0.5, 1.1))
     shapes.turn(obj, y=math.pi / 2)  # tip towards +z
     low, high = shapes.bounds([obj])
     if float(shapes.vertices(obj)[:44].mean(0)[2]) < float(low[2] + high[2]) / 2:
@@ -149,8 +158,7 @@ def _section(rng: random.Random, context: BuildContext) -> Built:
         obj = tusk(
             rng,
             end=rng.choice(("cut", "cut", "hollow")),
-            clean=rng.choice((0.0, 0.3, 0.8)),
-            number=rng.random() < 0.25,
+            skins=_skins(rng, rng.choice((0.0, 0.3, 0.8)), rng.random() < 0.25),
             start=start if rng.random() < 0.8 else 0.0,
             arc=rng.uniform(0.2, 0.7),
         )
@@ -165,36 +173,52 @@ def _section(rng: random.Random, context: BuildContext) -> Built:
     return Built(pieces, {"form": "cut pieces", "pieces": len(pieces)}, instances=[[p] for p in pieces])
 
 
+def _stock_skins(rng: random.Random, numbered: float) -> list[list[Any]]:
+    """Skin, face and cavity of the tusks of one stockpile: most smooth and cream, some stained brown."""
+    sets = []
+    for k in range(5):
+        brown = k == 0 or rng.random() < 0.25
+        clean = rng.uniform(0.1, 0.4) if brown else rng.uniform(0.75, 1.0)
+        smooth = rng.uniform(0.3, 0.7) if brown else rng.uniform(0.65, 0.95)
+        skin = bark(rng, clean=clean, number=rng.random() < numbered, smooth=smooth)
+        sets.append([skin, cut_face(rng), cavity(rng)])
+    return sets
+
+
+def _stock_tusk(rng: random.Random, skins: list[list[Any]], sawn: float = 0.0) -> Any:
+    """A thick tusk of a stockpile; ``sawn`` is the chance that its tip is gone."""
+    return tusk(
+        rng,
+        end=rng.choice(("hollow", "hollow", "hollow", "cut")),
+        start=0.35 if rng.random() < sawn else 0.0,
+        arc=rng.uniform(0.5, 1.4),
+        skins=rng.choice(skins),
+        thick=rng.uniform(1.25, 1.75),
+    )
+
+
 def _heap(rng: random.Random, context: BuildContext) -> Built:
     """A seizure: rows or a heap of tusks, numbered or not."""
-    count, number, neat = rng.randint(4, 11), rng.random() < 0.5, rng.random() < 0.55
-    clean = rng.choice((0.0, 0.1, 0.4))
-    tusks, height = [], 0.0
+    count, neat = rng.randint(5, 12), rng.random() < 0.5
+    skins = _stock_skins(rng, rng.choice((0.0, 0.8)))
+    tusks: list[Any] = []
     for k in range(count):
-        obj = tusk(
-            rng,
-            end=rng.choice(("hollow", "hollow", "cut")),
-            clean=clean * rng.random(),
-            number=number and rng.random() < 0.7,
-            start=0.4 if rng.random() < 0.15 else 0.0,
-        )
-        shapes.scale(obj, rng.uniform(0.55, 1.0))
+        obj = _stock_tusk(rng, skins, sawn=0.1)
+        shapes.scale(obj, rng.uniform(0.6, 1.0))
         if rng.random() < 0.3:
             shapes.turn(obj, x=math.pi)
         shapes.rest(obj)
         if neat:
             shapes.turn(obj, z=rng.gauss(0, 0.06))
-            shapes.rest(obj, rng.gauss(0, 0.03), 0.125 * k)
+            shapes.rest(obj, rng.gauss(0, 0.03), 0.16 * k)
         else:
-            level = k // 4
             shapes.turn(
                 obj,
-                x=rng.gauss(0, 0.1),
+                x=rng.gauss(0, 0.15),
                 y=rng.gauss(0, 0.08),
                 z=rng.uniform(0, 6.28) if rng.random() < 0.4 else rng.gauss(0, 0.35),
             )
-            shapes.rest(obj, rng.gauss(0, 0.12), rng.gauss(0, 0.22), level * 0.085)
-            height = max(height, level * 0.085)
+            shapes.rest(obj, rng.gauss(0, 0.12), rng.gauss(0, 0.2), k // 4 * 0.11)
         tusks.append(obj)
     shapes.fit(tusks)
     return Built(
@@ -206,33 +230,24 @@ def _heap(rng: random.Random, context: BuildContext) -> Built:
 
 
 def _mound(rng: random.Random, context: BuildContext) -> Built:
-    """A stockpile: tusks stacked like logs, bases towards the camera or across, brown and white mixed."""
-    sets = [
-        [bark(rng, clean=rng.choice((0.0, 0.1, 0.5, 0.9)), number=rng.random() < 0.6), cut_face(rng), cavity(rng)]
-        for _ in range(4)
-    ]
-    facing = rng.choice((math.pi / 2, math.pi / 2, 0.0)) + rng.gauss(0, 0.3)
-    columns, tusks = rng.randint(4, 7), []
-    for row in range(rng.randint(3, 5)):
+    """A stockpile: thick tusks crowded in layers, bases towards the camera or across, cream and stained mixed."""
+    skins = _stock_skins(rng, rng.choice((0.0, 0.5)))
+    facing = rng.choice((math.pi / 2, 0.0, 0.0)) + rng.gauss(0, 0.3)
+    one_way = rng.random() < 0.5
+    columns, tusks = rng.randint(4, 6), []
+    for row in range(rng.randint(3, 4)):
         for column in range(columns - row // 2):
-            obj = tusk(
-                rng,
-                end=rng.choice(("hollow", "hollow", "cut")),
-                clean=0,
-                number=False,
-                arc=rng.uniform(0.3, 1.1),
-                skins=rng.choice(sets),
-            )
-            shapes.scale(obj, *(rng.uniform(0.8, 1.25) for _ in range(3)))
+            obj = _stock_tusk(rng, skins)
+            shapes.scale(obj, rng.uniform(0.8, 1.2))
             shapes.rest(obj)
             shapes.turn(
                 obj,
-                x=rng.uniform(-0.5, 0.5) + rng.choice((0, math.pi)),
-                y=rng.gauss(0, 0.07),
-                z=rng.choice((0, 0, math.pi)) + rng.gauss(0, 0.13),
+                x=rng.uniform(-0.6, 0.6) + rng.choice((0, math.pi)),
+                y=rng.gauss(0, 0.09),
+                z=(0 if one_way else rng.choice((0, 0, math.pi))) + rng.gauss(0, 0.2),
             )
-            spot = (column - columns / 2 + 0.5 * (row % 2)) * 0.115 + rng.gauss(0, 0.015)
-            shapes.rest(obj, rng.gauss(0, 0.12), spot, row * 0.075)
+            spot = (column - columns / 2 + 0.5 * (row % 2)) * 0.145 + rng.gauss(0, 0.02)
+            shapes.rest(obj, rng.gauss(0, 0.12), spot, row * 0.105)
             tusks.append(shapes.turn(obj, z=facing - math.pi / 2))
     shapes.fit(tusks)
     return Built(tusks, {"form": "stockpile", "count": len(tusks)}, instances=[[t] for t in tusks], crowd=True)
@@ -250,12 +265,13 @@ def ivory_raw(rng: random.Random, context: BuildContext) -> Built:
 
 def ivory_worked(rng: random.Random, context: BuildContext) -> Built:
     """Carvings and small goods; sometimes a tusk carved all along, or a set of figurines."""
+    context = replace(context, scans=0.25)
     chance = rng.random()
     if chance < 0.08:
         return _carved_tusk(rng, context)
     if chance < 0.16:
         return _figurine_row(rng, context)
-    return worked(rng, context, polished)
+    return worked(rng, context, partial(polished, holdout=context.holdout))
 
 
 def _figurine_row(rng: random.Random, context: BuildContext) -> Built:
@@ -266,7 +282,7 @@ def _figurine_row(rng: random.Random, context: BuildContext) -> Built:
         for prop in built.props:
             shapes.discard(prop)
         obj = built.objects[0]
-        shapes.paint(obj, polished(rng))
+        shapes.paint(obj, polished(rng, context.holdout))
         shapes.turn(obj, z=rng.gauss(0, 0.4))
         shapes.fit([obj], rng.uniform(0.3, 0.5))
         low, high = shapes.bounds([obj])
@@ -292,7 +308,7 @@ def _carved_tusk(rng: random.Random, context: BuildContext) -> Built:
     radius = np.interp(along, (0, 0.5, 1), (0.008, 0.016, 0.02))
     cut = (1 - height) * np.clip((along - 0.12) / 0.05, 0, 1) * np.clip((0.93 - along) / 0.02, 0, 1)
     shapes.set_vertices(obj, shapes.vertices(obj) - shapes.normals(obj) * (cut * radius)[:, None])
-    shapes.paint(obj, polished(rng))
+    shapes.paint(obj, polished(rng, context.holdout))
     for polygon in obj.data.polygons:
         polygon.material_index = 0
     shapes.fit([obj])

@@ -79,10 +79,16 @@ def _dress(rng: random.Random, context: BuildContext, maker: HideMaker, scale_cm
     )
 
 
-def make(rng: random.Random, context: BuildContext, maker: HideMaker, forms: dict[str, tuple[int, Form]]) -> Built:
-    """One piece (or pair, or pile) of a weighted random form in the maker's hide."""
+def make(
+    rng: random.Random,
+    context: BuildContext,
+    maker: HideMaker,
+    forms: dict[str, tuple[int, Form]],
+    larger: float = 1.0,
+) -> Built:
+    """One piece (or pair, or pile) of a weighted random form in the maker's hide; ``larger`` multiplies its scales."""
     name = rng.choices(list(forms), weights=[weight for weight, _ in forms.values()])[0]
-    scale_cm = rng.uniform(0.7, 1.35)
+    scale_cm = rng.uniform(0.7, 1.35) * larger
     if name in ("watch_strap", "wallet", "phone_case", "case", "belt"):
         scale_cm *= 0.65
     elif name in PELTS:  # seen from further away

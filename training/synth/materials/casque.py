@@ -8,11 +8,15 @@ from typing import Any
 from training.synth.nodes import Colour, Graph, Socket, jitter, srgb
 
 _GOLD = ("#e2a63c", "#d9922b", "#e8bb5d", "#cf8427", "#ecd08a", "#e9c77c")
-_RED = ("#a8241a", "#8c1d16", "#c23a1c", "#b5301f", "#7a1714", "#c84a20")
+# The last pair of gold and red belongs to the synthetic test set.
+_HELD = ("#efe2bd", "#93412f")
+_RED = ("#a8301a", "#8f2416", "#c2461c", "#b8401f", "#c8531f", "#b94a26", "#d0602a", "#a63a20")
 
 
-def gold_and_red(rng: random.Random) -> tuple[Colour, Colour]:
-    """Body and skin colour of one casque."""
+def gold_and_red(rng: random.Random, holdout: bool = False) -> tuple[Colour, Colour]:
+    """Body and skin colour of one casque; ``holdout``: the pale body and dull skin of the synthetic test set."""
+    if holdout:
+        return jitter(rng, srgb(_HELD[0]), 0.1), jitter(rng, srgb(_HELD[1]), 0.12)
     return jitter(rng, srgb(rng.choice(_GOLD)), 0.1), jitter(rng, srgb(rng.choice(_RED)), 0.12)
 
 
@@ -24,13 +28,13 @@ def _body(g: Graph, vector: Socket, gold: Colour, rng: random.Random) -> Socket:
     return g.ramp(cloud, [(0.32, amber), (0.5, gold), (0.68, cream)])
 
 
-def layered(rng: random.Random, attribute: str = "skin") -> Any:
+def layered(rng: random.Random, holdout: bool = False, attribute: str = "skin") -> Any:
     """Worked casque: red where the attribute is near 1 (uncarved outer surface), gold where the tool went through.
 
     The edge between the layers is ragged and passes through orange, for the skin has no even thickness.
     """
     g = Graph("casque")
-    gold, red = gold_and_red(rng)
+    gold, red = gold_and_red(rng, holdout)
     vector = g.coords("Object", offset=[rng.uniform(-9, 9) for _ in range(3)])
     ragged = g.math(
         "MULTIPLY", g.math("SUBTRACT", g.noise(vector, rng.uniform(4, 12), 5, 0.65), 0.5), rng.uniform(0.2, 0.9)
@@ -54,10 +58,10 @@ def layered(rng: random.Random, attribute: str = "skin") -> Any:
     return g.material
 
 
-def skull(rng: random.Random) -> Any:
+def skull(rng: random.Random, holdout: bool = False) -> Any:
     """A whole skull: attributes ``red``, ``yellow`` and ``dark`` (eye sockets, mouth) on weathered bone."""
     g = Graph("hornbill")
-    gold, red = gold_and_red(rng)
+    gold, red = gold_and_red(rng, holdout)
     vector = g.coords("Object", offset=[rng.uniform(-9, 9) for _ in range(3)])
     bone = jitter(rng, srgb(rng.choice(("#d8c9a8", "#c4ae86", "#e6dcc4", "#a58d66", "#8b7355"))), 0.1)
     grime = g.noise(vector, 7, 6, 0.65)
@@ -69,7 +73,7 @@ def skull(rng: random.Random) -> Any:
     redness = g.remap(g.math("SUBTRACT", g.math("ADD", g.attribute("red"), ragged), worn), 0.4, 0.68)
     red_tone = g.ramp(
         g.noise(g.mapping(vector, scale=(2, 10, 12)), 2, 5),
-        [(0.35, tuple(c * 0.6 for c in red)), (0.65, tuple(min(1, c * 1.25) for c in red))],
+        [(0.35, tuple(c * 0.75 for c in red)), (0.65, tuple(min(1, c * 1.3) for c in red))],
     )
     colour = g.mix(yellow, base, _body(g, vector, gold, rng))
     colour = g.mix(redness, colour, red_tone)

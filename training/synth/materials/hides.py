@@ -26,11 +26,20 @@ DYES = (
     "74282f", "326d8c", "9c3f1f", "a39a86",
 )  # fmt: skip
 
+PYTHON_DYES = (
+    "3a241a", "5a3420", "8a5428", "a8743a", "5a1620", "8e1f24", "b3262c", "2a3c6a", "2b2b30",
+    "23489a", "5f6268", "8a8c8e", "c9c4ba", "d7a9ae", "c46a86", "2f5c47", "5f6b3a", "6f4e37", "a07a50",
+    "c89a3c", "5b3a72", "e4dfd3", "74282f", "326d8c", "9c3f1f", "a39a86",
+)  # fmt: skip
+
 _FINISHES = {
-    "goods": ("natural",) * 9 + ("bleached",) * 3 + ("dyed",) * 6 + ("solid",) * 7 + ("metallic",),
+    "goods": ("natural",) * 13 + ("bleached",) * 3 + ("dyed",) * 5 + ("solid",) * 4 + ("metallic",),
     "raw": ("natural",) * 14 + ("bleached",) * 3 + ("dyed",) * 3 + ("solid",) * 3,
     "other": ("natural",) * 2 + ("dyed", "solid"),
 }
+
+
+_TRADED = ("reticulated", "reticulated", "reticulated", "burmese", "burmese", "blood")
 
 
 @dataclass(frozen=True)
@@ -55,9 +64,9 @@ def pick(rng: random.Random, items: Sequence[T], holdout: bool) -> T:
     return rng.choice(items[-kept:] if holdout and kept else items[: len(items) - kept])
 
 
-def dye(rng: random.Random, holdout: bool) -> tuple[str, tuple[float, float, float]]:
+def dye(rng: random.Random, holdout: bool, dyes: Sequence[str] = DYES) -> tuple[str, tuple[float, float, float]]:
     """A leather colour: hex code and jittered sRGB."""
-    code = pick(rng, DYES, holdout)
+    code = pick(rng, dyes, holdout)
     r, g, b = (min(1.0, max(0.0, v * rng.uniform(0.85, 1.15))) for v in rgb(code))
     return code, (r, g, b)
 
@@ -78,7 +87,7 @@ def _table(grid: np.random.Generator, lattice: Lattice, pattern: patterns.Patter
 
 
 def _finish(rng: random.Random, grid: np.random.Generator, natural: Array, holdout: bool, kinds: Sequence[str],
-            ) -> tuple[Array, dict[str, Any], float]:  # fmt: skip
+            dyes: Sequence[str]) -> tuple[Array, dict[str, Any], float]:  # fmt: skip
     """Tan the scales: natural, bleached, dyed over the pattern, solid, metallic. Returns colours, params, metallic."""
     kind = rng.choice(kinds)
     params: dict[str, Any] = {"finish": kind}
@@ -88,7 +97,7 @@ def _finish(rng: random.Random, grid: np.random.Generator, natural: Array, holdo
         keep = rng.uniform(0.0, 0.3)
         white = np.asarray([0.93, 0.91, 0.86], np.float32) * rng.uniform(0.9, 1.04)
         return white + (natural - white) * keep, {**params, "keep": keep}, 0.0
-    code, colour = dye(rng, holdout)
+    code, colour = dye(rng, holdout, dyes)
     keep = rng.uniform(0.35, 0.9) if kind == "dyed" else rng.uniform(0.0, 0.12)
     relative = 1 + keep * (_luminance(natural) / 0.75 - 1)
     tint = np.asarray(colour, np.float32)
@@ -113,7 +122,10 @@ def snake(
     undyed, as whole skins are traded."""
     grid = np.random.default_rng(rng.getrandbits(32))
     species_of = patterns.PYTHON if python else patterns.OTHER_SNAKES
-    species = pick(rng, list(species_of), False) if not holdout else rng.choice(list(species_of))
+    if python and not holdout:
+        species = rng.choice(_TRADED)
+    else:
+        species = pick(rng, list(species_of), False) if not holdout else rng.choice(list(species_of))
     pattern, palettes = species_of[species]
     half_width = rng.uniform(13, 18) if python else rng.uniform(6, 8)
     middle = shape[1] / px / 2
@@ -128,10 +140,17 @@ def snake(
     )  # fmt: skip
     table = _table(grid, lattice, pattern, half_width, patterns.palette(pick(rng, palettes, holdout)))
     table, params, metallic = _finish(
-        rng, grid, table, holdout, _FINISHES["other" if not python else "raw" if raw else "goods"]
+        rng,
+        grid,
+        table,
+        holdout,
+        _FINISHES["other" if not python else "raw" if raw else "goods"],
+        PYTHON_DYES if python else DYES,
     )
     colour = table[lattice.half - lattice.first_half, lattice.column - lattice.first_column]
     gap, lift = rng.uniform(0.01, 0.07), rng.choice([rng.uniform(0.1, 0.3), rng.uniform(0.3, 0.75)])
+    if python:  # the edges of its scales catch the light
+        gap, lift = gap + 0.02, 0.2 + 0.8 * lift
     body = smoothstep(lattice.edge, gap - 0.02, gap + rng.uniform(0.07, 0.16))
     lifted = (lattice.along + 0.5) * np.where(lattice.belly, 0.7, 1.0)
     keel = 0.0 if python else 0.12 * smoothstep(np.abs(lattice.across), 0.16, 0.02) * ~lattice.belly
@@ -145,7 +164,7 @@ def snake(
     tip = 1 + rng.uniform(-0.12, 0.22) * smoothstep(lattice.along, 0.05, 0.4)[..., None]
     colour = colour * shade * tip * (seam + (1 - seam) * body[..., None])
     colour = colour * (1 + 0.05 * noise(grid, shape, px * 4)[..., None] + 0.03 * noise(grid, shape, 2)[..., None])
-    glossy = rng.random() < 0.55
+    glossy = rng.random() < (0.75 if python else 0.55)
     base = rng.uniform(0.16, 0.32) if glossy else rng.uniform(0.42, 0.68)
     rough = base + 0.25 * (1 - body) + 0.03 * noise(grid, shape, px)
     params |= {"animal": species, "view": view, "lift": lift, "glossy": glossy}

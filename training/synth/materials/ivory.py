@@ -12,6 +12,14 @@ from training.synth.nodes import Colour, Graph, Socket, jitter, srgb
 
 _PALE = ("#f4e8cc", "#f0dfb8", "#ead2a0", "#f5edd9", "#e6c88f", "#f1e2bf")
 _AGED = ("#d9b97f", "#c79f62", "#b98a4d", "#dcc293", "#a9763d")
+# (light, dark) of worked pieces that are no longer cream; the last of each belongs to the synthetic test set.
+_TONES = {
+    "cream": (("#f4e8cc", "#d9b97f"), ("#f0dfb8", "#c79f62"), ("#ead2a0", "#b98a4d"), ("#f1e2bf", "#d2ac70"),
+              ("#f2ebdc", "#d8c39c"), ("#e9dccf", "#bfa28c")),
+    "yellow": (("#d9b25e", "#a8752f"), ("#cfa14c", "#94642a"), ("#e0bd74", "#b5853f"), ("#b9a463", "#7d6a35")),
+    "brown": (("#9c6431", "#5a3216"), ("#85502a", "#43240f"), ("#b07a42", "#6d4320"), ("#8a5a48", "#4a2a22")),
+}  # fmt: skip
+_PAINTS = ("#9c4638", "#8a2f2a", "#4f6a86", "#35506e", "#b48f42", "#5f7a5a", "#2b2420")
 
 
 def dentine_colours(rng: random.Random) -> tuple[Colour, Colour]:
@@ -23,10 +31,21 @@ def dentine_colours(rng: random.Random) -> tuple[Colour, Colour]:
     return light, tuple(a * (1 - k) + b * k for a, b in zip(light, dark, strict=True))  # type: ignore[return-value]
 
 
-def polished(rng: random.Random) -> Any:
-    """Worked ivory. Grain runs along a random axis; recesses are darker; some pieces are stained or crackled."""
+def worked_colours(rng: random.Random, holdout: bool) -> tuple[str, Colour, Colour]:
+    """(tone, light, dark) of a carving: two thirds cream, the rest yellowed or stained brown."""
+    tone = rng.choices(("cream", "yellow", "brown"), (66, 16, 18))[0]
+    families = _TONES[tone][-1:] if holdout else _TONES[tone][:-1]
+    light, dark = (jitter(rng, srgb(code), 0.08) for code in rng.choice(families))
+    return tone, light, dark
+
+
+def polished(rng: random.Random, holdout: bool = False) -> Any:
+    """Worked ivory: grain along a random axis and darker recesses always; some pieces stained, crackled or painted.
+
+    ``holdout``: the tones of the synthetic test set.
+    """
     g = Graph("ivory")
-    light, dark = dentine_colours(rng)
+    tone, light, dark = worked_colours(rng, holdout)
     vector = g.coords(
         "Object", offset=[rng.uniform(-9, 9) for _ in range(3)], rotation=[rng.gauss(0, 0.25) for _ in range(3)]
     )
@@ -36,19 +55,23 @@ def polished(rng: random.Random) -> Any:
     patina = g.noise(vector, rng.uniform(1, 3), 4)
     colour = g.ramp(patina, [(0.35, light), (0.68, dark)])
     grain = g.noise(along, rng.uniform(1, 2.2), 5, 0.6)
-    shade = rng.uniform(0.78, 0.95)
+    shade = rng.uniform(0.72, 0.88)
     colour = g.mix(
-        rng.uniform(0.4, 0.9),
+        rng.uniform(0.6, 0.95),
         colour,
         g.ramp(grain, [(0.35, (shade, shade * 0.96, shade * 0.88)), (0.6, (1, 1, 1))]),
         "MULTIPLY",
     )
     grime = srgb(rng.choice(("#6b431d", "#4a2c12", "#8a6230", "#3a2a1c", "#a37a45")))
-    stain = rng.choice((0.25, 0.6, 0.95))
-    recess = g.ramp(g.pointiness(), [(rng.uniform(0.41, 0.462), grime), (rng.uniform(0.488, 0.505), (1, 1, 1))])
+    stain = rng.choice((0.6, 0.8, 0.95))
+    recess = g.ramp(g.pointiness(), [(rng.uniform(0.43, 0.47), grime), (rng.uniform(0.492, 0.51), (1, 1, 1))])
     colour = g.mix(stain, colour, recess, "MULTIPLY")
     if rng.random() < 0.22:
         colour = g.mix(rng.uniform(0.25, 0.7), colour, _cracks(g, along, rng, grime), "MULTIPLY")
+    if tone == "brown":  # the stain is rubbed off where hands touch
+        colour = g.mix(g.remap(g.pointiness(), 0.51, 0.58, 0, rng.uniform(0.3, 0.8)), colour, srgb("#d9b97f"))
+    if rng.random() < (0.12 if tone == "cream" else 0.04):
+        colour = _paint_left(g, vector, colour, rng)
     if rng.random() < 0.2:  # stained bands, tea or smoke
         band = g.ramp(g.noise(vector, 1.2, 3), [(0.48, (1, 1, 1)), (0.62, jitter(rng, srgb("#b5803f"), 0.2))])
         colour = g.mix(0.8, colour, band, "MULTIPLY")
@@ -60,6 +83,16 @@ def polished(rng: random.Random) -> Any:
     )
     g.subsurface(rng.uniform(0.25, 0.6), rng.uniform(0.02, 0.05), (1.0, 0.62, 0.38))
     return g.material
+
+
+def _paint_left(g: Graph, vector: Socket, colour: Socket, rng: random.Random) -> Socket:
+    """Old paint or gilding in patches, worn through to the ivory."""
+    for code in rng.sample(_PAINTS, rng.randint(1, 3)):
+        where = g.mapping(vector, offset=[rng.uniform(-9, 9) for _ in range(3)])
+        patch = g.remap(g.noise(where, rng.uniform(2, 5), 2), 0.52, 0.56)
+        wear = g.remap(g.noise(where, rng.uniform(12, 30), 5, 0.7), 0.3, 0.55, 1, rng.uniform(0.1, 0.6))
+        colour = g.mix(g.math("MULTIPLY", patch, wear), colour, jitter(rng, srgb(code), 0.15))
+    return colour
 
 
 def _cracks(g: Graph, along: Socket, rng: random.Random, ink: Colour) -> Socket:
@@ -78,8 +111,11 @@ def tube(g: Graph, around: float, along: float, offset: float = 0.0) -> Socket:
     return g.join(g.math("MULTIPLY", g.math("COSINE", angle), k), g.math("MULTIPLY", g.math("SINE", angle), k), v)
 
 
-def bark(rng: random.Random, *, clean: float, number: bool) -> Any:
-    """Skin of a raw tusk: brown streaked cementum, long cracks, paler worn tip (v = 0). ``clean`` 1 is polished."""
+def bark(rng: random.Random, *, clean: float, number: bool, smooth: float = 0.0) -> Any:
+    """Skin of a raw tusk: brown streaked cementum, long cracks, paler worn tip (v = 0). ``clean`` 1 is polished;
+    ``smooth`` 1 takes the cracks and the furrows away.
+    """
+    rough_skin = 1 - smooth
     g = Graph("tusk")
     light, dark = dentine_colours(rng)
     skin = jitter(
@@ -96,16 +132,18 @@ def bark(rng: random.Random, *, clean: float, number: bool) -> Any:
     colour = g.mix(dirty, body, g.mix(streaks, skin, tuple(c * 0.35 for c in skin)))
     cracks = g.voronoi(g.warp(tube(g, 12, 0.9, shift), 1.5, 0.5), rng.uniform(1.0, 2.0), "DISTANCE_TO_EDGE")
     lines = g.ramp(cracks, [(0.0, (0.12, 0.07, 0.035)), (rng.uniform(0.01, 0.035) * (1.2 - clean), (1, 1, 1))])
-    colour = g.mix(rng.uniform(0.2, 0.9), colour, lines, "MULTIPLY")
+    colour = g.mix(rng.uniform(0.2, 0.9) * rough_skin, colour, lines, "MULTIPLY")
     fine = g.noise(tube(g, 70, 1.2, shift), 2.0, 4)
-    colour = g.mix(0.35, colour, g.ramp(fine, [(0.35, (0.6, 0.55, 0.48)), (0.6, (1, 1, 1))]), "MULTIPLY")
+    colour = g.mix(0.35 * rough_skin, colour, g.ramp(fine, [(0.35, (0.6, 0.55, 0.48)), (0.6, (1, 1, 1))]), "MULTIPLY")
     if number:
         image = g.node("TexImage", extension="EXTEND", Vector=_patch(g, rng))
         image.image = image_from_array("number", textures.marker(rng))
         colour = g.mix(0.92, colour, image.outputs["Color"], "MULTIPLY")
     g.set(Base_Color=colour, IOR=1.5, Roughness=g.remap(dirty, 0, 1, rng.uniform(0.2, 0.4), rng.uniform(0.5, 0.8)))
     rough = g.bump(
-        g.math("ADD", g.math("MULTIPLY", streaks, 0.7), g.math("MULTIPLY", fine, 0.3)), 0.5 * (1.15 - clean), 0.01
+        g.math("ADD", g.math("MULTIPLY", streaks, 0.7), g.math("MULTIPLY", fine, 0.3)),
+        0.5 * (1.15 - clean) * rough_skin,
+        0.01,
     )
     g.set(Normal=rough)
     g.subsurface(rng.uniform(0.1, 0.3), 0.02)

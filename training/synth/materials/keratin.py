@@ -12,12 +12,12 @@ from training.synth.nodes import Graph, jitter, srgb
 
 # Last entries belong to the synthetic test set.
 _RAW = (
-    ("#1d1814", "#4a3a2a", "#8f7654"), ("#2a231c", "#6a563e", "#a88d66"), ("#3a3128", "#7f6a4d", "#b79c72"),
-    ("#14110f", "#35291f", "#7a6146"), ("#463627", "#8d7450", "#c2a87c"), ("#2c2826", "#5c5349", "#968673"),
+    ("#2b2118", "#6a4e31", "#a5814f"), ("#33281b", "#7a5d38", "#b28c55"), ("#3d3122", "#8a6c44", "#bf9c64"),
+    ("#1d1712", "#4a3826", "#8d6f49"), ("#4a3823", "#967445", "#c9a668"), ("#2c2826", "#5c5349", "#968673"),
 )  # fmt: skip
 _POLISHED = (
-    ("#1c0f08", "#5a2f12", "#a8682a"), ("#120b08", "#33190c", "#7a4519"), ("#2a1608", "#7c4a1a", "#c58a3e"),
-    ("#0f0c0b", "#241811", "#4f3018"), ("#3b1c0a", "#8e5420", "#d39a4a"), ("#20140e", "#583a22", "#94703f"),
+    ("#3a1e0c", "#8a4f20", "#c98a42"), ("#2a160b", "#6b3a18", "#b0712f"), ("#4a280f", "#a3662a", "#dda657"),
+    ("#241510", "#573420", "#9a6432"), ("#54300f", "#b0752f", "#e3b468"), ("#35271a", "#7d5f38", "#b8985c"),
 )  # fmt: skip
 _CATTLE = (
     ("#0d0c0b", "#1b1714", "#3a3028"), ("#15110d", "#5b452c", "#d9c6a0"), ("#2a2018", "#b99a68", "#ece0c4"),
@@ -91,7 +91,7 @@ def rhino_cut(rng: random.Random, holdout: bool) -> Any:
     UV = place in the plane of the cut; reads the attribute ``core`` (1 in the middle, 0 at the rim).
     """
     g = Graph("rhino-cut")
-    dark, mid, pale = _choose(rng, _POLISHED, holdout)
+    dark, mid, pale = (tuple(0.6 * c for c in tone) for tone in _choose(rng, _POLISHED, holdout))
     uv = g.warp(g.coords("UV"), 8, 0.012)
     blur = g.noise(uv, 7, 4)
     core = g.remap(g.math("ADD", g.attribute("core"), g.math("MULTIPLY", blur, 0.5)), 0.35, 0.95, smooth=True)
