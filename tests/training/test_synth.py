@@ -233,3 +233,25 @@ def test_a_picture_rendered_again_has_the_same_parameters_boxes_and_mask(tmp_pat
         masks.append((out / "masks" / f"{record['name']}.png").read_bytes())
     assert records[0] == records[1]
     assert masks[0] == masks[1]
+
+
+@needs_bpy
+def test_a_sculpted_robe_survives_the_fusing_in_every_product() -> None:
+    from training.synth import shapes
+    from training.synth.sculpts import SCULPTED
+
+    for seed in range(3):
+        figure = shapes.fit([shapes.close(SCULPTED["robed"](random.Random(seed)))])[0]
+        height = shapes.vertices(shapes.remesh(figure, 0.02))[:, 2]
+        assert ((height > 0.15) & (height < 0.5)).sum() > 300
+
+
+@needs_bpy
+def test_the_test_set_has_ivory_casque_and_ground_colours_of_its_own() -> None:
+    from training.synth import ground
+    from training.synth.materials import casque, ivory
+
+    assert not set(ground._HELD_PLAIN) & set(ground._PLAIN)
+    assert not set(casque._HELD) & {*casque._GOLD, *casque._RED}
+    for tone, families in ivory._TONES.items():
+        assert families[-1] not in families[:-1], tone

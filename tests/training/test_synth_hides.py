@@ -71,6 +71,31 @@ def test_the_test_set_has_dyes_and_palettes_of_its_own():
     assert seen(True).isdisjoint(seen(False)) and len(seen(True)) > 3
 
 
+def test_a_python_dye_of_the_test_set_is_in_no_training_picture():
+    def seen(dyes, holdout):
+        rng = random.Random(6)
+        return {hides.pick(rng, dyes, holdout) for _ in range(600)}
+
+    trained = seen(hides.DYES, False) | seen(hides.PYTHON_DYES, False)
+    assert seen(hides.PYTHON_DYES, True).isdisjoint(trained)
+
+
+def test_dyed_python_is_never_near_black_and_mostly_keeps_its_net():
+    darkest = min(max(hides.rgb(code)) for code in hides.PYTHON_DYES)
+    assert darkest > 0.2 > min(max(hides.rgb(code)) for code in hides.DYES)
+    animals = [_snake(seed).params["animal"] for seed in range(40)]
+    assert animals.count("reticulated") >= 12 and "ball" not in animals
+
+
+def test_look_alikes_draw_what_they_drew_before_pythons_had_dyes_of_their_own():
+    drawn = [leathers.other_reptile(random.Random(s), (64, 96), 12.0, holdout=False).params for s in range(12)]
+    dyes = [d.get("dye") for d in drawn]
+    assert dyes == [
+        "c9c4ba", "3a241a", "3a241a", "4f5a30", "5a3420", "4a4d52", "b3262c", "8a5428", "8a8c8e", "a8743a", "c46a86",
+        None,
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("wavelength", [2, 30, 200])
 def test_noise_is_standardised_and_joins_at_the_borders(wavelength):
     field = noise(np.random.default_rng(2), (256, 384), wavelength)

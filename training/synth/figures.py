@@ -37,6 +37,7 @@ _SCANS = (
     "cow",
     "mannequin-devil",
 )
+_TOYS, _LUMPS = ("armadillo", "cow", "man"), ("cluster", "tower")  # not for products
 VOXEL = 0.0095
 
 
@@ -44,6 +45,8 @@ def figurine(rng: random.Random, context: BuildContext) -> tuple[Any, str]:
     """A standing figurine, largest dimension 1.0, resting on z = 0; and its name."""
     scans = [n for n in _SCANS if (n in context.held_meshes) == context.holdout]
     scans = [n for n in scans if (context.assets / "meshes" / f"{n}.off").exists()]
+    scans = [n for n in scans if not (context.product and n in _TOYS)]
+    sculpted = [n for n in sorted(SCULPTED) if not (context.product and n in _LUMPS)]
     if scans and rng.random() < context.scans:
         name = rng.choice(scans)
         obj = shapes.load_off(context.assets / "meshes" / f"{name}.off")
@@ -53,9 +56,11 @@ def figurine(rng: random.Random, context: BuildContext) -> tuple[Any, str]:
         if len(obj.data.vertices) > 25000:
             shapes.modify(obj, "DECIMATE", ratio=25000 / len(obj.data.vertices))
     else:
-        name = rng.choice(("robed", "robed", "robed", "seated", "group", *sorted(SCULPTED)))
+        name = rng.choice(("robed", "robed", "robed", "seated", "group", *sculpted))
         obj = SCULPTED[name](rng)
         shapes.fit([obj])
+        if context.product:
+            shapes.close(obj)
         shapes.remesh(obj, VOXEL)
         shapes.modify(obj, "SMOOTH", factor=0.5, iterations=rng.randint(2, 4))
         _chisel(obj, rng)

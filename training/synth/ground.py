@@ -20,11 +20,13 @@ _PLAIN: tuple[str, ...] = (
     "#f4f3ef", "#e7e2d6", "#c9c6bf", "#8d8c8a", "#4a4a4c", "#171719", "#d8c7a8", "#7a3b2e", "#2b3f63", "#1d2a4a",
     "#38543f", "#a33a3a", "#d9b44a", "#6d4a7d", "#c9788f", "#86a7bd", "#e8d6c8", "#50301f", "#111d33", "#b8542c",
 )  # fmt: skip
+# Only grounds of the synthetic test set.
+_HELD_PLAIN: tuple[str, ...] = ("#5f7f78", "#b9b48a", "#9a6f5c", "#d3dbe2", "#3b2f3f", "#c2a2b0")
 
 
-def any_colour(rng: random.Random) -> Colour:
+def any_colour(rng: random.Random, holdout: bool = False) -> Colour:
     """A colour that grounds, walls, cloths and boxes come in: bright, dark and everything between."""
-    return jitter(rng, srgb(rng.choice(_PLAIN)), 0.25)
+    return jitter(rng, srgb(rng.choice(_HELD_PLAIN if holdout else _PLAIN)), 0.25)
 
 
 def image_from_array(name: str, pixels: np.ndarray) -> Any:
@@ -147,7 +149,9 @@ def stone_material(rng: random.Random, tiles: bool) -> Any:
     return g.material
 
 
-def _material(kind: str, rng: random.Random) -> Any:
+def _material(kind: str, rng: random.Random, holdout: bool) -> Any:
+    if holdout and kind in ("table_plain", "paper", "studio", "glass_case"):
+        return plain_material(rng, any_colour(rng, holdout=True))
     pages = {"newspaper": textures.page}
     table: Mapping[str, Callable[[], Any]] = {
         "table_wood": lambda: wood_material(rng, planks=rng.random() < 0.3),
@@ -168,10 +172,13 @@ def _material(kind: str, rng: random.Random) -> Any:
     return table.get(kind, lambda: plain_material(rng))()
 
 
-def build_ground(params: Mapping[str, Any], wall: bool) -> list[Any]:
-    """Ground (top surface at z = 0 under the products) and what stands behind; returns its objects."""
+def build_ground(params: Mapping[str, Any], wall: bool, holdout: bool = False) -> list[Any]:
+    """Ground (top surface at z = 0 under the products) and what stands behind; returns its objects.
+
+    ``holdout``: plain grounds take the colours of the synthetic test set.
+    """
     kind, rng = params["kind"], random.Random(params["seed"])
-    material = _material(kind, rng)
+    material = _material(kind, rng, holdout)
     if kind in ("studio", "paper") and rng.random() < 0.7:
         return [shapes.paint(_sweep_paper(rng), material)]
     if kind in ("shelf", "glass_case"):

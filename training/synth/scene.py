@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import bpy
 from training.synth import shapes
 from training.synth.camera import set_camera
 from training.synth.clutter import place_clutter
-from training.synth.config import EMPTY, stream
+from training.synth.config import EMPTY, group_of, stream
 from training.synth.ground import build_ground
 from training.synth.hands import occlude, palm_ground
 from training.synth.leaves import BuildContext, Built, builder_for
@@ -48,10 +48,11 @@ def stage(
 ) -> Staged:
     """Build the scene of one picture in the (empty) current file."""
     layout = params["layout"]
+    own = replace(context, product=group_of(leaf) != "none")
     made: list[tuple[str, Built]] = []
     if leaf != EMPTY:
         for copy in range(layout["copies"]):
-            made.append((leaf, builder_for(leaf)(stream(seed, index, f"product{copy}"), context)))
+            made.append((leaf, builder_for(leaf)(stream(seed, index, f"product{copy}"), own)))
             if made[0][1].crowd or len(made[0][1].instances) > 1:
                 break
     if companion:
@@ -70,7 +71,7 @@ def stage(
     if ground["kind"] == "palm":
         palm_ground(random.Random(ground["seed"]))
     else:
-        build_ground(ground, params["wall"])
+        build_ground(ground, params["wall"], context.holdout)
     target = everything or [shapes.move(shapes.box((0.9, 0.6, 0.3)), z=0.0)]
     place_clutter(params["clutter"]["items"], params["clutter"]["seed"], [_circle(target)])
     occlude(params["occluder"], params["occluder_seed"], target)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import bmesh
 import bpy
 import numpy as np
 from mathutils import Euler, Matrix, Vector, noise
@@ -251,6 +252,16 @@ def modify(obj: Object, kind: str, **settings: Any) -> Object:
 def remesh(obj: Object, voxel: float) -> Object:
     """Fuse and even out by voxel remeshing; loses UVs and materials."""
     modify(obj, "REMESH", mode="VOXEL", voxel_size=voxel, use_smooth_shade=True)
+    return obj
+
+
+def close(obj: Object) -> Object:
+    """Put a face on every open rim."""
+    mesh = bmesh.new()
+    mesh.from_mesh(obj.data)
+    bmesh.ops.holes_fill(mesh, edges=mesh.edges[:], sides=0)
+    mesh.to_mesh(obj.data)
+    mesh.free()
     return obj
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import random
+from functools import partial
 from typing import Any
 
 from training.synth import shapes
 from training.synth.forms import worked
 from training.synth.leaves import BuildContext, Built
-from training.synth.leaves.ivory import tusk
+from training.synth.leaves.tusks import tusk
 from training.synth.materials.imitations import antler, antler_points, bone
 
 
@@ -41,14 +42,14 @@ def _raw_bone(rng: random.Random, context: BuildContext) -> Any:
         obj = shapes.remesh(shapes.join(parts), 0.012)
         shapes.modify(obj, "SMOOTH", factor=0.6, iterations=4)
     shapes.roughen(obj, rng, 0.006, 9)
-    return shapes.rest(shapes.paint(obj, bone(rng)))
+    return shapes.rest(shapes.paint(obj, bone(rng, context.holdout)))
 
 
-def _boar_tusk(rng: random.Random) -> Any:
+def _boar_tusk(rng: random.Random, context: BuildContext) -> Any:
     """A small strongly curved tooth in bone material: boar, warthog; not elephant."""
     obj = tusk(rng, end="hollow", clean=1.0, number=False, arc=rng.uniform(2.2, 3.6))
     for slot in range(len(obj.data.materials)):
-        obj.data.materials[slot] = bone(rng)
+        obj.data.materials[slot] = bone(rng, context.holdout)
     return obj
 
 
@@ -56,14 +57,14 @@ def bone_antler(rng: random.Random, context: BuildContext) -> Built:
     """Worked bone in the forms of ivory; whole bones, antlers, boar teeth."""
     chance = rng.random()
     if chance < 0.62:
-        built = worked(rng, context, bone)
+        built = worked(rng, context, partial(bone, holdout=context.holdout))
         return Built(built.objects, {**built.params, "material": "bone"}, built.instances, built.props)
     if chance < 0.8:
         pieces, form = [_antler(rng) for _ in range(rng.choice((1, 1, 2)))], "antler"
     elif chance < 0.92:
         pieces, form = [_raw_bone(rng, context) for _ in range(rng.choice((1, 2, 3)))], "bones"
     else:
-        pieces, form = [_boar_tusk(rng) for _ in range(rng.choice((1, 2)))], "boar teeth"
+        pieces, form = [_boar_tusk(rng, context) for _ in range(rng.choice((1, 2)))], "boar teeth"
     shift = 0.0
     for piece in pieces:
         low, high = shapes.bounds([piece])

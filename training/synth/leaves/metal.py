@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 
 from training.synth.forms import worked
 from training.synth.leaves import BuildContext, Built
@@ -12,7 +13,7 @@ from training.synth.materials.imitations import glass, metal
 def metal_glass(rng: random.Random, context: BuildContext) -> Built:
     """A worked form in metal or glass."""
     material = rng.choices((metal, glass), (3, 2))[0]
-    built = worked(rng, context, material)
+    built = worked(rng, context, partial(metal, holdout=context.holdout) if material is metal else glass)
     built.params["material"] = material.__name__
     return built
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 
 from training.synth.forms import worked
 from training.synth.leaves import BuildContext, Built
@@ -12,7 +13,7 @@ from training.synth.materials.imitations import cut_stone, porcelain, terracotta
 def ceramic_stone(rng: random.Random, context: BuildContext) -> Built:
     """A worked form in a mineral material."""
     material = rng.choices((porcelain, cut_stone, terracotta), (4, 5, 1))[0]
-    built = worked(rng, context, material)
+    built = worked(rng, context, partial(porcelain, holdout=context.holdout) if material is porcelain else material)
     built.params["material"] = material.__name__
     return built
 

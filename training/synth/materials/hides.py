@@ -26,10 +26,11 @@ DYES = (
     "74282f", "326d8c", "9c3f1f", "a39a86",
 )  # fmt: skip
 
+# Without the near-blacks, in which no scale shows; the dyes kept for the test set are those kept in DYES.
 PYTHON_DYES = (
-    "3a241a", "5a3420", "8a5428", "a8743a", "5a1620", "8e1f24", "b3262c", "2a3c6a", "2b2b30",
-    "23489a", "5f6268", "8a8c8e", "c9c4ba", "d7a9ae", "c46a86", "2f5c47", "5f6b3a", "6f4e37", "a07a50",
-    "c89a3c", "5b3a72", "e4dfd3", "74282f", "326d8c", "9c3f1f", "a39a86",
+    "3a241a", "5a3420", "8a5428", "a8743a", "5a1620", "8e1f24", "b3262c", "2a3c6a", "23489a", "5f6268",
+    "8a8c8e", "c9c4ba", "d7a9ae", "c46a86", "2f5c47", "5f6b3a", "a07a50", "c89a3c",
+    "6f4e37", "e4dfd3", "74282f", "326d8c", "9c3f1f", "a39a86",
 )  # fmt: skip
 
 _FINISHES = {

@@ -8,15 +8,27 @@ from typing import Any
 
 from training.synth.nodes import Graph, jitter, srgb
 
+# Colours that only the synthetic test set uses.
+_HELD = {
+    "bone": ("#d9cdb9", "#a89274"), "resin": ("#e6dfcf", "#f0dcc0"), "two_tone": ("#8a2c3c", "#e9d9a8"),
+    "porcelain": ("#dfe3dc", "#e8d9c8"), "metal": (("#b9a58a", "#33291d"), ("#a7adb5", "#2a2d33")),
+}  # fmt: skip
+
 
 def _offset(rng: random.Random) -> list[float]:
     return [rng.uniform(-9, 9) for _ in range(3)]
 
 
-def bone(rng: random.Random) -> Any:
+def bone(rng: random.Random, holdout: bool = False) -> Any:
     """Carved bone: dry, off-white to tan, with pits and short dark flecks along the grain."""
     g = Graph("bone")
-    base = jitter(rng, srgb(rng.choice(("#ece5d3", "#e3d8bd", "#d6c49d", "#f1ede2", "#bfa67b", "#cbbfa8"))), 0.08)
+    base = jitter(
+        rng,
+        srgb(
+            rng.choice(_HELD["bone"] if holdout else ("#ece5d3", "#e3d8bd", "#d6c49d", "#f1ede2", "#bfa67b", "#cbbfa8"))
+        ),
+        0.08,
+    )
     vector = g.coords("Object", offset=_offset(rng), rotation=[rng.gauss(0, 0.2) for _ in range(3)])
     long = [1.0, 1.0, 1.0]
     long[rng.choice((0, 1, 2, 2))] = 0.14
@@ -54,10 +66,14 @@ def antler(rng: random.Random) -> Any:
     return g.material
 
 
-def cream_resin(rng: random.Random) -> Any:
+def cream_resin(rng: random.Random, holdout: bool = False) -> Any:
     """Imitation ivory: even cream plastic with a brown wash, or celluloid with parallel lines; no grain, waxy shine."""
     g = Graph("cream-resin")
-    base = jitter(rng, srgb(rng.choice(("#f2e6c9", "#f5efdd", "#e8d3a0", "#ead9bb", "#f7f3e8"))), 0.05)
+    base = jitter(
+        rng,
+        srgb(rng.choice(_HELD["resin"] if holdout else ("#f2e6c9", "#f5efdd", "#e8d3a0", "#ead9bb", "#f7f3e8"))),
+        0.05,
+    )
     vector = g.coords("Object", offset=_offset(rng))
     colour: Any = base
     if rng.random() < 0.35:  # celluloid, "French ivory"
@@ -75,11 +91,13 @@ def cream_resin(rng: random.Random) -> Any:
     return g.material
 
 
-def two_tone_resin(rng: random.Random, attribute: str | None = None) -> Any:
+def two_tone_resin(rng: random.Random, attribute: str | None = None, holdout: bool = False) -> Any:
     """Red-and-yellow imitation casque: layers with a clean straight border, or colours swirled in the mass."""
     g = Graph("two-tone")
     red = jitter(rng, srgb(rng.choice(("#c01f1a", "#d8281c", "#a3131a", "#e0431f", "#8f1020"))), 0.08)
     yellow = jitter(rng, srgb(rng.choice(("#f0b92e", "#f5c95a", "#e8a020", "#f6dc8c", "#fff0c0"))), 0.08)
+    if holdout:
+        red, yellow = (srgb(code) for code in _HELD["two_tone"])
     vector = g.coords("Object", offset=(0, 0, 0), rotation=(rng.choice((0, 1.57)), rng.choice((0, 0.8, 1.57)), 0))
     kind = rng.choice(("layers", "swirl", "fade", "outline"))
     if kind == "outline" and attribute:
@@ -141,13 +159,17 @@ def plastic(rng: random.Random) -> Any:
     return g.material
 
 
-def porcelain(rng: random.Random) -> Any:
+def porcelain(rng: random.Random, holdout: bool = False) -> Any:
     """Glazed ceramic: white, ivory-white, celadon, crackled, blue-and-white or painted."""
     g = Graph("porcelain")
     kind = rng.choice(("white", "white", "celadon", "crackle", "blue", "painted", "brown"))
     base = jitter(
         rng,
-        srgb({"celadon": "#b4c9b0", "brown": "#7a4524"}.get(kind, rng.choice(("#f6f4ee", "#f3ecdc", "#eef1f0")))),
+        srgb(
+            {"celadon": "#b4c9b0", "brown": "#7a4524"}.get(
+                kind, rng.choice(_HELD["porcelain"] if holdout else ("#f6f4ee", "#f3ecdc", "#eef1f0"))
+            )
+        ),
         0.06,
     )
     vector = g.coords("Object", offset=_offset(rng))
@@ -206,11 +228,13 @@ def terracotta(rng: random.Random) -> Any:
     return g.material
 
 
-def metal(rng: random.Random) -> Any:
+def metal(rng: random.Random, holdout: bool = False) -> Any:
     """Silver, brass, bronze, gold, pewter, iron: with tarnish in the recesses."""
     g = Graph("metal")
     tint, dark = rng.choice(
-        [
+        _HELD["metal"]
+        if holdout
+        else [
             ("#e6e4df", "#3a3834"),
             ("#d9b45c", "#4a3413"),
             ("#9c6a3c", "#2e1c0e"),
