@@ -51,6 +51,13 @@ def test_a_variance_too_small_for_half_precision_survives(network: Network, card
     assert load_network(find_model(tmp_path)).get_buffer(name)[0].item() == pytest.approx(1e-9)
 
 
+def test_loading_leaves_the_callers_random_numbers_alone(tiny: Path) -> None:
+    model = find_model(tiny)
+    before = torch.random.get_rng_state()
+    load_network(model)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
 def test_loaded_networks_compute_in_float32_and_evaluate(network: Network) -> None:
     assert {p.dtype for p in network.parameters()} == {torch.float32}
     assert not network.training

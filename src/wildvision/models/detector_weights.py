@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 
@@ -57,7 +58,8 @@ def load_detector_network(model: Model) -> DetectorNetwork:
     card.check_taxonomy(taxonomy)
     content = model.read_weights()
     try:
-        network = DetectorNetwork(card.architecture, card.detector, len(taxonomy.leaf_names))
+        with torch.random.fork_rng(devices=[]):  # a new network draws weights, though not from the caller's numbers
+            network = DetectorNetwork(card.architecture, card.detector, len(taxonomy.leaf_names))
         network.load_state_dict(load(content))
     except (SafetensorError, ValueError, RuntimeError) as error:
         raise ModelError(f"{model.weights_path} does not hold a {card.architecture!r} detector: {error}") from error

@@ -86,7 +86,8 @@ def load_network(model: Model) -> Network:
     card.check_taxonomy(taxonomy)
     content = model.read_weights()
     try:
-        network = Network(card.architecture, Rollup.of(taxonomy))
+        with torch.random.fork_rng(devices=[]):  # a new network draws weights, though not from the caller's numbers
+            network = Network(card.architecture, Rollup.of(taxonomy))
         network.load_state_dict(load(content))
     except (SafetensorError, ValueError, RuntimeError) as error:
         raise ModelError(f"{model.weights_path} does not hold a {card.architecture!r}: {error}") from error
