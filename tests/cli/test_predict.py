@@ -76,7 +76,7 @@ def test_the_table_has_a_row_for_every_input_and_a_summary(
 ) -> None:
     code, out, err = predict(capsys, "--model", model, str(photos))
     header, *rows = [line.split("\t") for line in out.splitlines()]
-    assert header == ["file", "group", "probability", "decision", "nearest look-alike"]
+    assert header == ["file", "group", "probability", "decision", "nearest look-alike", "finding"]
     assert [Path(row[0]).name for row in rows] == [*(f"{i}.png" for i in range(5)), "bad.jpg"]
     assert rows[-1][1:4] == ["-", "-", "unreadable"]
     taxonomy = load_taxonomy()
@@ -85,6 +85,8 @@ def test_the_table_has_a_row_for_every_input_and_a_summary(
         assert 0 <= float(row[2]) <= 1
         assert row[3] in list(Decision)
         assert row[4].split()[0] in taxonomy.lookalike_names
+        assert bool(row[5]) == (row[3] != "pass")
+        assert not row[5] or row[5].startswith("suspected ") or row[5].endswith("-like, source undetermined")
     assert err.startswith("6 photos: ") and "1 failed" in err
     assert code == 1
     suspected = {row[1] for row in rows[:-1] if row[3] != "pass"}

@@ -112,7 +112,7 @@ def sample_scene(config: SynthConfig, seed: int, index: int, hdris: Sequence[str
             "elevation": rng.uniform(0.12, 0.7) if upright else rng.uniform(*rng.choice(((0.3, 0.9), (0.9, 1.5)))),
             "roll": rng.gauss(0, 0.06),
             "lens": rng.choice((24, 26, 28, 35, 50, 70)),
-            "fill": rng.uniform(*rng.choices(((0.8, 1.25), (0.5, 0.8), (0.22, 0.5)), (4, 4.5, 1.5))[0]),
+            "fill": rng.uniform(*rng.choices(((0.8, 1.25), (0.5, 0.8), (0.22, 0.5)), (4, 4.5, 0.7))[0]),
             "shift": [max(-0.24, min(0.24, rng.gauss(0, 0.1))) for _ in range(2)],
             "fstop": rng.choice((2.8, 5.6, 11, 16)),
             "dof": rng.random() < 0.35,

@@ -13,31 +13,9 @@ from training.synth import shapes
 from training.synth.leaves import BuildContext
 from training.synth.sculpts import SCULPTED
 
-_UPRIGHT = {
-    "ChineseDragon-10kv",
-    "lion",
-    "elephant",
-    "bear",
-    "armadillo",
-    "bull",
-    "cow",
-    "man",
-    "lion-head",
-    "mannequin-devil",
-}
-_SCANS = (
-    "ChineseDragon-10kv",
-    "elephant",
-    "lion",
-    "lion-head",
-    "bull",
-    "man",
-    "armadillo",
-    "camel",
-    "cow",
-    "mannequin-devil",
-)
-_TOYS, _LUMPS = ("armadillo", "cow", "man"), ("cluster", "tower")  # not for products
+_SCANS = ("ChineseDragon-10kv", "elephant", "lion", "lion-head", "bull", "camel", "mannequin-devil")
+_Z_UP = ("camel",)  # the others have y up
+_SCANNED = 0.25  # chance of a scan in place of a sculpted figure
 VOXEL = 0.0095
 
 
@@ -45,22 +23,19 @@ def figurine(rng: random.Random, context: BuildContext) -> tuple[Any, str]:
     """A standing figurine, largest dimension 1.0, resting on z = 0; and its name."""
     scans = [n for n in _SCANS if (n in context.held_meshes) == context.holdout]
     scans = [n for n in scans if (context.assets / "meshes" / f"{n}.off").exists()]
-    scans = [n for n in scans if not (context.product and n in _TOYS)]
-    sculpted = [n for n in sorted(SCULPTED) if not (context.product and n in _LUMPS)]
-    if scans and rng.random() < context.scans:
+    if scans and rng.random() < _SCANNED:
         name = rng.choice(scans)
         obj = shapes.load_off(context.assets / "meshes" / f"{name}.off")
-        if name in _UPRIGHT:
+        if name not in _Z_UP:
             shapes.turn(obj, x=math.pi / 2)
         shapes.fit([obj])
         if len(obj.data.vertices) > 25000:
             shapes.modify(obj, "DECIMATE", ratio=25000 / len(obj.data.vertices))
     else:
-        name = rng.choice(("robed", "robed", "robed", "seated", "group", *sculpted))
+        name = rng.choice(("robed", "robed", "robed", "seated", "group", *sorted(SCULPTED)))
         obj = SCULPTED[name](rng)
         shapes.fit([obj])
-        if context.product:
-            shapes.close(obj)
+        shapes.close(obj)  # an open robe can vanish when fused
         shapes.remesh(obj, VOXEL)
         shapes.modify(obj, "SMOOTH", factor=0.5, iterations=rng.randint(2, 4))
         _chisel(obj, rng)

@@ -17,16 +17,20 @@ from training.synth.nodes import Colour, Graph, jitter, srgb
 FAR = 7.0  # half the ground's extent in product lengths
 
 _PLAIN: tuple[str, ...] = (
-    "#f4f3ef", "#e7e2d6", "#c9c6bf", "#8d8c8a", "#4a4a4c", "#171719", "#d8c7a8", "#7a3b2e", "#2b3f63", "#1d2a4a",
-    "#38543f", "#a33a3a", "#d9b44a", "#6d4a7d", "#c9788f", "#86a7bd", "#e8d6c8", "#50301f", "#111d33", "#b8542c",
+    "#f7f6f3", "#f4f3ef", "#ece9e2", "#e7e2d6", "#e4d8c4", "#d8c7a8", "#c9b391", "#d6d4cf", "#b4b2ad", "#8d8c8a",
+    "#5b5b5c", "#232325", "#8a6242", "#6b4630", "#50301f", "#2b3f63", "#1d2a4a", "#141c33",
+)  # fmt: skip
+_BRIGHT: tuple[str, ...] = (
+    "#7a3b2e", "#38543f", "#a33a3a", "#d9b44a", "#6d4a7d", "#c9788f", "#86a7bd", "#b8542c", "#2f6a6a",
 )  # fmt: skip
 # Only grounds of the synthetic test set.
 _HELD_PLAIN: tuple[str, ...] = ("#5f7f78", "#b9b48a", "#9a6f5c", "#d3dbe2", "#3b2f3f", "#c2a2b0")
 
 
 def any_colour(rng: random.Random, holdout: bool = False) -> Colour:
-    """A colour that grounds, walls, cloths and boxes come in: bright, dark and everything between."""
-    return jitter(rng, srgb(rng.choice(_HELD_PLAIN if holdout else _PLAIN)), 0.25)
+    """A colour of grounds, walls, cloths and boxes: mostly white, beige, grey, brown or navy, one in six bright."""
+    palette = _BRIGHT if rng.random() < 1 / 6 else _PLAIN
+    return jitter(rng, srgb(rng.choice(_HELD_PLAIN if holdout else palette)), 0.15)
 
 
 def image_from_array(name: str, pixels: np.ndarray) -> Any:
@@ -119,7 +123,7 @@ def weave_material(rng: random.Random, pile: float, print_on: bool = False) -> A
 
 
 def stone_material(rng: random.Random, tiles: bool) -> Any:
-    """Marble, terrazzo, concrete or tiles."""
+    """Marble, granite, concrete or tiles: faint clouds and fine specks."""
     g = Graph("stone-ground")
     vector = g.coords("Object", offset=(rng.uniform(-9, 9), rng.uniform(-9, 9), 0))
     base, vein = rng.choice(
@@ -131,10 +135,12 @@ def stone_material(rng: random.Random, tiles: bool) -> Any:
             ("#8f9a93", "#5d6963"),
         ]
     )
-    colour = g.ramp(
-        g.noise(g.warp(vector, 1.5, 0.5), rng.uniform(0.8, 3), 9, 0.6),
-        [(0.44, srgb(vein)), (0.56, jitter(rng, srgb(base)))],
-    )
+    light, contrast = jitter(rng, srgb(base)), rng.uniform(0.1, 0.45)
+    dark = tuple(a + (b - a) * contrast for a, b in zip(light, srgb(vein), strict=True))
+    colour = g.ramp(g.noise(g.warp(vector, 1.5, 0.3), rng.uniform(0.8, 3), 9, 0.6), [(0.3, dark), (0.7, light)])
+    speck = rng.uniform(0.75, 1.0)
+    specks = g.ramp(g.noise(vector, rng.uniform(40, 90), 2), [(0.35, (speck, speck, speck)), (0.55, (1, 1, 1))])
+    colour = g.mix(1.0, colour, specks, "MULTIPLY")
     rough = rng.choice((0.08, 0.3, 0.8))
     if tiles:
         side = rng.uniform(0.8, 3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import bpy
 from training.synth import shapes
 from training.synth.camera import set_camera
 from training.synth.clutter import place_clutter
-from training.synth.config import EMPTY, group_of, stream
+from training.synth.config import EMPTY, stream
 from training.synth.ground import build_ground
 from training.synth.hands import occlude, palm_ground
 from training.synth.leaves import BuildContext, Built, builder_for
@@ -48,11 +48,10 @@ def stage(
 ) -> Staged:
     """Build the scene of one picture in the (empty) current file."""
     layout = params["layout"]
-    own = replace(context, product=group_of(leaf) != "none")
     made: list[tuple[str, Built]] = []
     if leaf != EMPTY:
         for copy in range(layout["copies"]):
-            made.append((leaf, builder_for(leaf)(stream(seed, index, f"product{copy}"), own)))
+            made.append((leaf, builder_for(leaf)(stream(seed, index, f"product{copy}"), context)))
             if made[0][1].crowd or len(made[0][1].instances) > 1:
                 break
     if companion:

@@ -265,24 +265,6 @@ def _mask_face(rng: random.Random) -> Any:
     return shapes.join(parts)
 
 
-def _cluster(rng: random.Random) -> Any:
-    """Fruit, gourds, shells or a crowd of small creatures: a lumpy compact netsuke."""
-    parts = [ball(0, 0, 0.25, 0.3, 0.26, 0.24)]
-    for _ in range(rng.randint(4, 12)):
-        a, b, r = rng.uniform(0, 6.28), rng.uniform(-0.3, 1.4), rng.uniform(0.06, 0.16)
-        parts.append(
-            ball(
-                0.28 * math.cos(a) * math.cos(b),
-                0.25 * math.sin(a) * math.cos(b),
-                0.25 + 0.24 * math.sin(b),
-                r,
-                r * rng.uniform(0.6, 1),
-                r,
-            )
-        )
-    return shapes.join(parts)
-
-
 def _group(rng: random.Random) -> Any:
     """Two or three figures pressed together on one base, as netsuke and okimono groups are."""
     parts, x = [ball(0.3, 0, 0.03, 0.55, 0.3, 0.08)], 0.0
@@ -295,19 +277,7 @@ def _group(rng: random.Random) -> Any:
     return shapes.join(parts)
 
 
-def _tower(rng: random.Random) -> Any:
-    """Figures standing on one another: the tall carving from one tip."""
-    parts, z = [], 0.0
-    for _ in range(rng.randint(2, 4)):
-        one = rng.choice((_seated, _seated, _animal, _mask_face, _cluster))(rng)
-        shapes.fit([one], rng.uniform(0.45, 0.6))
-        shapes.turn(one, z=rng.gauss(0, 0.6))
-        parts.append(shapes.move(one, rng.gauss(0, 0.02), 0, z))
-        z = float(shapes.bounds([one])[1][2]) - 0.06
-    return shapes.join(parts)
-
-
 SCULPTED: dict[str, Callable[[random.Random], Any]] = {
     "robed": _robed, "seated": _seated, "animal": _animal, "bridge": _bridge, "coil": _coil, "head": _mask_face,
-    "cluster": _cluster, "group": _group, "tower": _tower,
+    "group": _group,
 }  # fmt: skip

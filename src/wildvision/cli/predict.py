@@ -66,6 +66,8 @@ def _print_json(scored: Iterable[tuple[str, Prediction]]) -> int:
 
 def _print_table(scored: Iterable[tuple[str, Prediction]]) -> int:
     from wildvision.cli.output import Column, Table
+    from wildvision.policy import roll_up
+    from wildvision.taxonomy import load_taxonomy
 
     columns = (
         Column("file"),
@@ -73,20 +75,23 @@ def _print_table(scored: Iterable[tuple[str, Prediction]]) -> int:
         Column("probability", 11),
         Column("decision", 11),
         Column("nearest look-alike", 26),
+        Column("finding", 20),
     )
-    table = Table(columns)
+    table, taxonomy = Table(columns), load_taxonomy()
     outcomes: Counter[str] = Counter()
     suspected: dict[str, None] = {}
     for path, p in scored:
         if p.ok and p.group is not None:
             look = f"{p.lookalike.leaf} {p.lookalike.score:.2f}" if p.lookalike else ""
             decision = p.decision or Decision.PASS
-            table.row((path, p.group, f"{p.scores[p.group]:.3f}", decision, look), style=_STYLES[decision])
+            finding = ""
             if decision is not Decision.PASS:
                 suspected[p.group] = None
+                finding = roll_up(p.scores, p.leaves, taxonomy).text.en
+            table.row((path, p.group, f"{p.scores[p.group]:.3f}", decision, look, finding), style=_STYLES[decision])
             outcomes[decision] += 1
         else:
-            table.row((path, "-", "-", p.status, p.error or ""), style="magenta")
+            table.row((path, "-", "-", p.status, p.error or "", ""), style="magenta")
             outcomes["failed"] += 1
     for text in _summary(outcomes, suspected):
         print(text, file=sys.stderr)

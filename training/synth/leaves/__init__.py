@@ -23,16 +23,11 @@ class BuildContext:
     assets: folder with ``meshes/*.off`` and ``normals/*.webp``.
     holdout: True for the synthetic test set, which uses meshes and material families of its own.
     held_meshes: names of the meshes that only the synthetic test set may use.
-    product: True while a product is built. Its figures have closed robes (open ones can vanish when fused) and are no
-        toys or lumps; look-alikes keep theirs, so that pictures of them made earlier stay reproducible.
-    scans: chance that a figurine starts from a scanned mesh in place of a sculpted one.
     """
 
     assets: Path
     holdout: bool = False
     held_meshes: tuple[str, ...] = ()
-    scans: float = 0.5
-    product: bool = False
 
 
 @dataclass

@@ -19,9 +19,9 @@ _TOE = [
     (18.5, 6.9, 18.5, 1.0, 4.8),
 ]
 _BOOT = [
-    (14.5, 9.3, 13.0, 1.7, 4.2), (12.0, 12.0, 8.0, 2.6, 3.6), (10.9, 14.4, 1.3, 2.8, 3.4), (10.3, 16.5, 0.1, 6.8, 3.6),
-    (10.3, 19.0, 0.3, 12.0, 4.0), (10.6, 22.0, 0.5, 18.0, 4.5), (11.6, 28.0, -0.6,
-    26.5, 5.4), (12.2, 35.0, -1.3, 35.0, 6.0),
+    (14.5, 9.3, 13.0, 1.7, 4.2), (12.0, 12.0, 8.0, 2.6, 3.6), (10.9, 14.3, 1.3, 2.8, 3.4), (10.3, 15.9, 0.1, 6.8, 3.6),
+    (10.3, 17.8, 0.3, 12.0, 4.0), (10.6, 20.0, 0.5, 17.0, 4.5), (11.6, 24.5, -0.6, 23.4, 5.4),
+    (12.2, 29.8, -1.3, 29.8, 6.0),
 ]  # fmt: skip
 _SHOE = [
     (16.0, 7.8, 13.0, 1.6, 4.3), (14.8, 8.6, 8.0, 2.4, 3.6), (14.0, 9.0, 1.4, 2.6, 3.3), (13.4, 9.2, 0.3, 5.2, 3.3),
@@ -135,20 +135,11 @@ def _line(last: _Last, rows: list[int], columns: list[float], out: float = 1.006
     return centre[i] + (p - centre[i]) * out
 
 
-def _shortened(key: tuple[float, ...], shaft: float) -> tuple[float, ...]:
-    """A section of a boot with what lies above the ankle lowered to ``shaft`` of its height."""
-    ankle = 14.0
-    front, z0, back, z1, half = key
-    z0, z1 = (z if z < ankle or shaft == 1 else ankle + (z - ankle) * shaft for z in (z0, z1))
-    return front, z0, back, z1, half
-
-
 def _one(rng: random.Random, dress: Dress, kind: str, style: dict[str, float]) -> list[Object]:
     look = random.Random(style["seed"])  # both shoes of a pair take the same choices
     keys = {"boot": _TOE + _BOOT, "ankle": _TOE + _BOOT[:6], "pump": _TOE + _PUMP}.get(kind, _TOE + _SHOE)
     if kind == "boot":
         keys = [*keys[:-1], tuple(k * (style["tall"] if i in (1, 3) else 1) for i, k in enumerate(keys[-1]))]
-        keys = [_shortened(key, style["shaft"]) for key in keys]
     last = _upper(look, keys, style["lift"], style["square"])
     upper = surface(last.points, wrap=True)
     whole = kind != "boot" or look.random() < 0.2
@@ -164,7 +155,7 @@ def _one(rng: random.Random, dress: Dress, kind: str, style: dict[str, float]) -
             polygon.material_index = int(row > cut + 10 * (top**2) - (12 if top > 0.8 else 0))
     if kind == "boot":  # the scalloped top of a cowboy boot
         points = shapes.vertices(upper)
-        dip = np.clip((points[:, 2] - 24) / 12, 0, 1) * style["scallop"] * np.abs(points[:, 1] / 6) ** 1.5
+        dip = np.clip((points[:, 2] - 21) / 9, 0, 1) * style["scallop"] * np.abs(points[:, 1] / 6) ** 1.5
         points[:, 2] -= dip
         shapes.set_vertices(upper, points)
     parts = [shapes.modify(upper, "SOLIDIFY", thickness=0.28, offset=-1.0, material_offset=2)]
@@ -202,13 +193,12 @@ def _one(rng: random.Random, dress: Dress, kind: str, style: dict[str, float]) -
     return parts
 
 
-def footwear(rng: random.Random, dress: Dress, shaft: float = 1.0) -> list[list[Object]]:
-    """A pair or a single boot or shoe; one inner list a shoe. shaft: height of a boot's shaft, 1 is knee-high."""
+def footwear(rng: random.Random, dress: Dress) -> list[list[Object]]:
+    """A pair or a single boot or shoe; one inner list a shoe."""
     kind = rng.choice(["boot", "boot", "boot", "ankle", "ankle", "loafer", "derby", "sneaker", "pump", "pump"])
     dress.params["form"] = kind
     dress.params["foot"] = dress.skin(26.0, 34.0 if kind == "boot" else 30.0)
     style = {
-        "shaft": shaft,
         "seed": rng.getrandbits(30), "tall": rng.uniform(0.9, 1.15),
         "square": rng.choice([0.0, 0.2, rng.uniform(0.3, 1.0)]),
         "lift": {"boot": rng.uniform(1.0, 3.0), "ankle": rng.uniform(0.5, 3.0),

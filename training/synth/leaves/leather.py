@@ -5,34 +5,25 @@ and cloth.
 from __future__ import annotations
 
 import random
+from functools import partial
 
 from training.synth.leaves import BuildContext, Builder, Built
 from training.synth.leaves.wardrobe import GOODS, PELTS, make
-from training.synth.materials.hides import Hide
-from training.synth.materials.leathers import animal_print, embossed, other_reptile, plain
+from training.synth.materials.leathers import ANIMALS, animal_print, embossed, other_reptile, plain
 
 _FORMS = {**GOODS, **PELTS}
 
 
 def other_reptile_leather(rng: random.Random, context: BuildContext) -> Built:
     """Goods and skins of crocodile, lizard, ostrich, stingray, fish and snakes that are no pythons."""
-    seed = rng.getrandbits(32)
-
-    def hide(_: random.Random, shape: tuple[int, int], px: float) -> Hide:
-        return other_reptile(random.Random(seed), shape, px, holdout=context.holdout)
-
-    return make(rng, context, hide, _FORMS)
+    maker = partial(other_reptile, animal=rng.choice(ANIMALS), holdout=context.holdout)
+    return make(rng, context, maker, _FORMS)
 
 
 def plain_leather(rng: random.Random, context: BuildContext) -> Built:
     """Goods and hides of cattle leather, smooth, embossed or printed, and of animal-print cloth."""
-    seed = rng.getrandbits(32)
     kind = rng.choices([plain, embossed, animal_print], weights=[3, 5, 2])[0]
-
-    def hide(_: random.Random, shape: tuple[int, int], px: float) -> Hide:
-        return kind(random.Random(seed), shape, px, holdout=context.holdout)
-
-    return make(rng, context, hide, _FORMS)
+    return make(rng, context, partial(kind, holdout=context.holdout), _FORMS)
 
 
 BUILDERS: dict[str, Builder] = {"other_reptile_leather": other_reptile_leather, "plain_leather": plain_leather}

@@ -30,10 +30,10 @@ def _outline(rng: random.Random, t: Array, width: float) -> Array:
     return width / 2 * (body + ragged)
 
 
-def flat_skin(rng: random.Random, dress: Dress, ratio: tuple[float, float] | None = None) -> list[list[Object]]:
-    """One to three long skins laid out, with lifting edges; or a shorter cut of one. ratio: limits of length/width."""
+def flat_skin(rng: random.Random, dress: Dress) -> list[list[Object]]:
+    """One to three long skins laid out, with lifting edges; or a shorter cut of one."""
     width = rng.uniform(24, 42)
-    length = width * (rng.uniform(*ratio) if ratio else rng.choice([rng.uniform(1.6, 3.0), rng.uniform(3, 6)]))
+    length = width * rng.uniform(*rng.choice([(1.6, 3.0), (3.0, 6.0), (4.0, 10.0)]))
     out = []
     material = dress.skin(width, length)
     for k in range(rng.choice([1, 1, 1, 2, 3])):

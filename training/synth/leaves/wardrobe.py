@@ -39,7 +39,7 @@ GOODS: dict[str, tuple[int, Form]] = {
     "drum": (1, pelts.drum),
 }
 PELTS: dict[str, tuple[int, Form]] = {
-    "flat_skin": (4, pelts.flat_skin),
+    "flat_skin": (5, pelts.flat_skin),
     "rolls": (4, pelts.rolls),
     "stack": (2, pelts.stack),
     "swatches": (3, pelts.swatches),
@@ -84,16 +84,20 @@ def make(
     context: BuildContext,
     maker: HideMaker,
     forms: dict[str, tuple[int, Form]],
-    larger: float = 1.0,
 ) -> Built:
-    """One piece (or pair, or pile) of a weighted random form in the maker's hide; ``larger`` multiplies its scales."""
+    """One piece (or pair, or pile) of a weighted random form in the maker's hide."""
     name = rng.choices(list(forms), weights=[weight for weight, _ in forms.values()])[0]
-    scale_cm = rng.uniform(0.7, 1.35) * larger
+    scale_cm, seed = rng.uniform(0.8, 1.6), rng.getrandbits(32)
+
+    def hide(stream: random.Random, shape: tuple[int, int], px: float) -> Hide:
+        # Several panels of one object come from like skins; a pile holds skins of one tannery but not one colour.
+        return maker(random.Random(seed) if stream.random() < 0.6 else stream, shape, px)
+
     if name in ("watch_strap", "wallet", "phone_case", "case", "belt"):
         scale_cm *= 0.65
     elif name in PELTS:  # seen from further away
         scale_cm *= 1.2
-    dress = _dress(rng, context, maker, scale_cm)
+    dress = _dress(rng, context, hide, scale_cm)
     instances = forms[name][1](rng, dress)
     objects = [obj for group in instances for obj in group]
     shapes.fit(objects)

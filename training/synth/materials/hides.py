@@ -18,29 +18,17 @@ from training.synth.materials.scales import Array, Lattice, noise, smoothstep, s
 
 T = TypeVar("T")
 
+# No near-blacks, in which no scale shows. The last quarter belongs to the synthetic test set.
 DYES = (
-    "1a1a1c", "151416", "3a241a", "5a3420", "8a5428", "a8743a", "5a1620",
-    "8e1f24", "b3262c", "1d2c52", "23489a", "4a4d52",
-    "8a8c8e", "c9c4ba", "d7a9ae", "c46a86", "234034", "4f5a30", "2f7a6a",
-    "c89a3c", "5b3a72", "e4dfd3", "6f4e37", "2b2b30",
-    "74282f", "326d8c", "9c3f1f", "a39a86",
-)  # fmt: skip
-
-# Without the near-blacks, in which no scale shows; the dyes kept for the test set are those kept in DYES.
-PYTHON_DYES = (
-    "3a241a", "5a3420", "8a5428", "a8743a", "5a1620", "8e1f24", "b3262c", "2a3c6a", "23489a", "5f6268",
+    "303034", "3a241a", "5a3420", "8a5428", "a8743a", "5a1620", "8e1f24", "b3262c", "2a3c6a", "23489a", "5f6268",
     "8a8c8e", "c9c4ba", "d7a9ae", "c46a86", "2f5c47", "5f6b3a", "a07a50", "c89a3c",
     "6f4e37", "e4dfd3", "74282f", "326d8c", "9c3f1f", "a39a86",
 )  # fmt: skip
-
-_FINISHES = {
-    "goods": ("natural",) * 13 + ("bleached",) * 3 + ("dyed",) * 5 + ("solid",) * 4 + ("metallic",),
-    "raw": ("natural",) * 14 + ("bleached",) * 3 + ("dyed",) * 3 + ("solid",) * 3,
-    "other": ("natural",) * 2 + ("dyed", "solid"),
-}
-
-
+VIEWS = ("back", "back", "belly", "flank")
+_FINISHES = ("natural",) * 13 + ("bleached",) * 3 + ("dyed",) * 5 + ("solid",) * 4 + ("metallic",)
+# Species of the training pictures, pythons and others; the test set shows all of ``patterns``.
 _TRADED = ("reticulated", "reticulated", "reticulated", "burmese", "burmese", "blood")
+_OTHERS = ("rattlesnake", "cobra", "seasnake")
 
 
 @dataclass(frozen=True)
@@ -65,9 +53,9 @@ def pick(rng: random.Random, items: Sequence[T], holdout: bool) -> T:
     return rng.choice(items[-kept:] if holdout and kept else items[: len(items) - kept])
 
 
-def dye(rng: random.Random, holdout: bool, dyes: Sequence[str] = DYES) -> tuple[str, tuple[float, float, float]]:
+def dye(rng: random.Random, holdout: bool) -> tuple[str, tuple[float, float, float]]:
     """A leather colour: hex code and jittered sRGB."""
-    code = pick(rng, dyes, holdout)
+    code = pick(rng, DYES, holdout)
     r, g, b = (min(1.0, max(0.0, v * rng.uniform(0.85, 1.15))) for v in rgb(code))
     return code, (r, g, b)
 
@@ -87,10 +75,9 @@ def _table(grid: np.random.Generator, lattice: Lattice, pattern: patterns.Patter
     return np.asarray(colour * (1 + 0.05 * grid.standard_normal((*x.shape, 1))), np.float32)
 
 
-def _finish(rng: random.Random, grid: np.random.Generator, natural: Array, holdout: bool, kinds: Sequence[str],
-            dyes: Sequence[str]) -> tuple[Array, dict[str, Any], float]:  # fmt: skip
+def _finish(rng: random.Random, natural: Array, holdout: bool) -> tuple[Array, dict[str, Any], float]:
     """Tan the scales: natural, bleached, dyed over the pattern, solid, metallic. Returns colours, params, metallic."""
-    kind = rng.choice(kinds)
+    kind = rng.choice(_FINISHES)
     params: dict[str, Any] = {"finish": kind}
     if kind == "natural":
         return natural * rng.uniform(0.85, 1.08), params, 0.0
@@ -98,7 +85,7 @@ def _finish(rng: random.Random, grid: np.random.Generator, natural: Array, holdo
         keep = rng.uniform(0.0, 0.3)
         white = np.asarray([0.93, 0.91, 0.86], np.float32) * rng.uniform(0.9, 1.04)
         return white + (natural - white) * keep, {**params, "keep": keep}, 0.0
-    code, colour = dye(rng, holdout, dyes)
+    code, colour = dye(rng, holdout)
     keep = rng.uniform(0.35, 0.9) if kind == "dyed" else rng.uniform(0.0, 0.12)
     relative = 1 + keep * (_luminance(natural) / 0.75 - 1)
     tint = np.asarray(colour, np.float32)
@@ -116,17 +103,11 @@ def snake(
     view: str,
     holdout: bool,
     python: bool = True,
-    raw: bool = False,
 ) -> Hide:
-    """A snake's skin. view: 'back' (pattern in the middle), 'belly' (scutes in the middle) or 'flank' (neither).
-    raw: mostly
-    undyed, as whole skins are traded."""
+    """A snake's skin. view: 'back' (pattern in the middle), 'belly' (scutes in the middle) or 'flank' (neither)."""
     grid = np.random.default_rng(rng.getrandbits(32))
     species_of = patterns.PYTHON if python else patterns.OTHER_SNAKES
-    if python and not holdout:
-        species = rng.choice(_TRADED)
-    else:
-        species = pick(rng, list(species_of), False) if not holdout else rng.choice(list(species_of))
+    species = rng.choice(list(species_of) if holdout else _TRADED if python else _OTHERS)
     pattern, palettes = species_of[species]
     half_width = rng.uniform(13, 18) if python else rng.uniform(6, 8)
     middle = shape[1] / px / 2
@@ -140,18 +121,9 @@ def snake(
         fan=rng.uniform(0.0, 1.5),
     )  # fmt: skip
     table = _table(grid, lattice, pattern, half_width, patterns.palette(pick(rng, palettes, holdout)))
-    table, params, metallic = _finish(
-        rng,
-        grid,
-        table,
-        holdout,
-        _FINISHES["other" if not python else "raw" if raw else "goods"],
-        PYTHON_DYES if python else DYES,
-    )
+    table, params, metallic = _finish(rng, table, holdout)
     colour = table[lattice.half - lattice.first_half, lattice.column - lattice.first_column]
-    gap, lift = rng.uniform(0.01, 0.07), rng.choice([rng.uniform(0.1, 0.3), rng.uniform(0.3, 0.75)])
-    if python:  # the edges of its scales catch the light
-        gap, lift = gap + 0.02, 0.2 + 0.8 * lift
+    gap, lift = rng.uniform(0.03, 0.09), rng.choice([rng.uniform(0.28, 0.44), rng.uniform(0.44, 0.8)])
     body = smoothstep(lattice.edge, gap - 0.02, gap + rng.uniform(0.07, 0.16))
     lifted = (lattice.along + 0.5) * np.where(lattice.belly, 0.7, 1.0)
     keel = 0.0 if python else 0.12 * smoothstep(np.abs(lattice.across), 0.16, 0.02) * ~lattice.belly
@@ -165,7 +137,7 @@ def snake(
     tip = 1 + rng.uniform(-0.12, 0.22) * smoothstep(lattice.along, 0.05, 0.4)[..., None]
     colour = colour * shade * tip * (seam + (1 - seam) * body[..., None])
     colour = colour * (1 + 0.05 * noise(grid, shape, px * 4)[..., None] + 0.03 * noise(grid, shape, 2)[..., None])
-    glossy = rng.random() < (0.75 if python else 0.55)
+    glossy = rng.random() < 0.7
     base = rng.uniform(0.16, 0.32) if glossy else rng.uniform(0.42, 0.68)
     rough = base + 0.25 * (1 - body) + 0.03 * noise(grid, shape, px)
     params |= {"animal": species, "view": view, "lift": lift, "glossy": glossy}

@@ -12,8 +12,10 @@ import random
 import numpy as np
 
 from training.synth.materials import patterns
-from training.synth.materials.hides import Hide, dye, pick, snake
+from training.synth.materials.hides import VIEWS, Hide, dye, pick, snake
 from training.synth.materials.scales import Array, jittered_cells, noise, smoothstep, snake_lattice
+
+ANIMALS = ("crocodile", "crocodile", "crocodile", "lizard", "ostrich", "stingray", "fish", "snake")
 
 
 def _leather(grid: np.random.Generator, shape: tuple[int, int], grain: float) -> tuple[Array, Array]:
@@ -24,13 +26,10 @@ def _leather(grid: np.random.Generator, shape: tuple[int, int], grain: float) ->
     return pebble, 1 - 0.12 * (1 - pebble)
 
 
-def other_reptile(rng: random.Random, shape: tuple[int, int], px: float, *, holdout: bool) -> Hide:
+def other_reptile(rng: random.Random, shape: tuple[int, int], px: float, *, animal: str, holdout: bool) -> Hide:
     """Crocodile, lizard, ostrich, stingray, fish or another snake."""
-    kind = rng.choice(["crocodile", "crocodile", "crocodile", "lizard", "ostrich", "stingray", "fish", "snake"])
-    if kind == "snake":
-        return snake(
-            rng, shape, px * rng.uniform(1.0, 1.6), view=rng.choice(["back", "belly"]), holdout=holdout, python=False
-        )
+    if animal == "snake":
+        return snake(rng, shape, px * rng.uniform(1.0, 1.6), view=rng.choice(VIEWS), holdout=holdout, python=False)
     grid = np.random.default_rng(rng.getrandbits(32))
     code, tint = dye(rng, holdout)
     v, u = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float32) / px
@@ -39,7 +38,7 @@ def other_reptile(rng: random.Random, shape: tuple[int, int], px: float, *, hold
     tone = np.ones(shape, np.float32)
     grain, grain_tone = _leather(grid, shape, rng.uniform(5, 8))
     rough = np.full(shape, rng.uniform(0.15, 0.5), np.float32)
-    if kind == "crocodile":
+    if animal == "crocodile":
         size = rng.uniform(2.2, 3.6)
         reach = rng.uniform(4, 9)
         row = v / size
@@ -53,7 +52,7 @@ def other_reptile(rng: random.Random, shape: tuple[int, int], px: float, *, hold
             0.55 * body * (1 - 0.25 * flank) + 0.1 * smoothstep(cells.near, 0.6, 0.0) * (0.5 + flank) + 0.02 * grain
         )
         tone = (0.45 + 0.55 * smoothstep(cells.edge, 0.0, 0.1)) * (0.9 + 0.2 * cells.code)
-    elif kind == "lizard":
+    elif animal == "lizard":
         size = rng.uniform(0.55, 0.8)
         cells = jittered_cells(grid, u / size * 1.2, (v + 0.02 * u * u / size) / size, 0.3, power=3.0, brick=0.5)
         body = smoothstep(cells.edge, 0.02, 0.25)
@@ -61,7 +60,7 @@ def other_reptile(rng: random.Random, shape: tuple[int, int], px: float, *, hold
         spots = jittered_cells(grid, cells.u / 9, cells.v / 7, 0.7)
         ring = smoothstep(np.abs(spots.near - 0.28), 0.1, 0.04) * (rng.random() < 0.6)
         tone = (0.55 + 0.45 * body) * (0.9 + 0.2 * cells.code) * (1 + rng.choice([-0.5, 0.7]) * ring)
-    elif kind == "ostrich":
+    elif animal == "ostrich":
         gap = rng.uniform(2.4, 3.6)
         cells = jittered_cells(grid, u / gap, v / gap, 0.5, brick=0.5)
         radius = 0.17 + 0.09 * cells.code
@@ -71,7 +70,7 @@ def other_reptile(rng: random.Random, shape: tuple[int, int], px: float, *, hold
         height = 0.7 * bump - 0.25 * pit + 0.03 * grain + 0.05 * noise(grid, shape, px * 2, 3)
         tone = 1 - 0.35 * pit - 0.15 * (smoothstep(cells.near, radius * 1.7, radius * 1.2) - bump).clip(0, 1) * crown
         tone = tone * (1 + 0.06 * noise(grid, shape, px * 5))
-    elif kind == "stingray":
+    elif animal == "stingray":
         size = rng.uniform(0.22, 0.34)
         near_eye = np.hypot(u / 1.6, v - np.rint(v / 26) * 26 - 4)
         grow = 1 / (1 + 1.1 * np.exp(-((near_eye / 2.6) ** 2)))
@@ -83,7 +82,7 @@ def other_reptile(rng: random.Random, shape: tuple[int, int], px: float, *, hold
         colour = tone[..., None] * (
             np.asarray(tint) * (1 - pearl[..., None]) + np.asarray([0.9, 0.88, 0.82]) * pearl[..., None]
         )
-        return Hide(colour, height, rough + 0.2 * (1 - body), px, 0.0, 0.4, {"animal": kind, "dye": code})
+        return Hide(colour, height, rough + 0.2 * (1 - body), px, 0.0, 0.4, {"animal": animal, "dye": code})
     else:  # fish: big round pockets with a loose rim, overlapping
         lattice = snake_lattice(
             grid, shape, px * rng.uniform(1.6, 2.4), centre=-400.0, half_width=30.0, belly_in_centre=False,
@@ -94,7 +93,7 @@ def other_reptile(rng: random.Random, shape: tuple[int, int], px: float, *, hold
         tone = (0.6 + 0.4 * body) * (0.75 + 0.4 * smoothstep(lattice.along, -0.4, 0.3))
     colour = np.asarray(tint, np.float32) * (tone * grain_tone)[..., None]
     coat = rng.uniform(0.3, 1.0) if rng.random() < 0.5 else 0.0
-    return Hide(colour, height, rough, px, 0.0, coat, {"animal": kind, "dye": code})
+    return Hide(colour, height, rough, px, 0.0, coat, {"animal": animal, "dye": code})
 
 
 def plain(rng: random.Random, shape: tuple[int, int], px: float, *, holdout: bool, sober: bool = False) -> Hide:
