@@ -236,12 +236,12 @@ def test_a_picture_rendered_again_has_the_same_parameters_boxes_and_mask(tmp_pat
 
 
 @needs_bpy
-def test_a_sculpted_robe_survives_the_fusing_in_every_product() -> None:
-    from training.synth import shapes
+def test_a_sculpted_robe_survives_the_fusing() -> None:
+    from training.synth import carve, shapes
     from training.synth.sculpts import SCULPTED
 
     for seed in range(3):
-        figure = shapes.fit([shapes.close(SCULPTED["robed"](random.Random(seed)))])[0]
+        figure = shapes.fit([carve.close(SCULPTED["robed"](random.Random(seed)))])[0]
         height = shapes.vertices(shapes.remesh(figure, 0.02))[:, 2]
         assert ((height > 0.15) & (height < 0.5)).sum() > 300
 
@@ -251,7 +251,45 @@ def test_the_test_set_has_ivory_casque_and_ground_colours_of_its_own() -> None:
     from training.synth import ground
     from training.synth.materials import casque, ivory
 
-    assert not set(ground._HELD_PLAIN) & set(ground._PLAIN)
+    assert not set(ground._HELD_PLAIN) & {*ground._PLAIN, *ground._BRIGHT}
     assert not set(casque._HELD) & {*casque._GOLD, *casque._RED}
     for tone, families in ivory._TONES.items():
         assert families[-1] not in families[:-1], tone
+
+
+@needs_bpy
+@pytest.mark.parametrize("holdout", [False, True])
+def test_every_material_of_a_look_alike_is_made_for_training_and_for_test(holdout: bool) -> None:
+    from training.synth.materials import imitations, ivory, keratin, minerals
+    from training.synth.scene import reset
+
+    reset()
+    for maker in (
+        ivory.polished, imitations.bone, imitations.antler, imitations.cream_resin, imitations.two_tone_resin,
+        imitations.amber, imitations.plastic, minerals.porcelain, minerals.cut_stone, minerals.terracotta,
+        minerals.metal, minerals.glass, keratin.rhino_polished, keratin.cattle_polished,
+    ):  # fmt: skip
+        for seed in range(4):
+            assert maker(random.Random(seed), holdout).use_nodes
+
+
+@needs_bpy
+def test_imitations_of_ivory_are_stained_as_often_as_ivory() -> None:
+    from training.synth.materials import patina
+
+    rng = random.Random(3)
+    tones = Counter(patina.stained(rng, (0.8, 0.7, 0.5))[0] for _ in range(600))
+    assert 0.58 < tones["cream"] / 600 < 0.74 and tones["brown"] > 60 and tones["yellow"] > 50
+
+
+@needs_bpy
+def test_tusks_and_mounted_horns_come_in_any_material() -> None:
+    from training.synth.leaves import BuildContext, tusks
+    from training.synth.leaves.horn_wood import _mount
+    from training.synth.scene import reset
+
+    reset()
+    rng = random.Random(2)
+    for make in (tusks.single_tusk, tusks.tusk_pair, tusks.mounted_tusk):
+        assert make(rng, [None] * 3).objects
+    assert len(_mount(rng, BuildContext(Path())).instances) == 2

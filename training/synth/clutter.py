@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from training.synth import shapes, textures
+from training.synth import carve, shapes, textures
 from training.synth.ground import picture_material, plain_material, weave_material
 from training.synth.nodes import Graph
 
@@ -28,8 +28,10 @@ def _printed_box(rng: random.Random, size: Sequence[float], pixels: np.ndarray, 
     for item in layer:
         item.uv = (item.uv[0] / size[0] + 0.5, item.uv[1] / size[1] + 0.5)
     shapes.paint(obj, plain_material(rng))
-    top = picture_material("print", pixels, roughness=rng.uniform(0.15, 0.7))
-    return [shapes.paint_faces(obj, top, lambda p: p.normal.z > 0.9)]
+    obj.data.materials.append(picture_material("print", pixels, roughness=rng.uniform(0.15, 0.7)))
+    for polygon in obj.data.polygons:
+        polygon.material_index = int(polygon.normal.z > 0.9)
+    return [obj]
 
 
 def _book(rng: random.Random) -> list[Any]:
@@ -119,7 +121,7 @@ def _ball(rng: random.Random) -> list[Any]:
 
 def _cloth_heap(rng: random.Random) -> list[Any]:
     heap = shapes.lathe([(0.45 * math.cos(t), 0.2 * math.sin(t)) for t in np.linspace(0, math.pi / 2, 24)], 64)
-    shapes.roughen(heap, rng, 0.14, 3.0, 4)
+    carve.roughen(heap, rng, 0.14, 3.0, 4)
     return [shapes.paint(shapes.rest(heap, z=-0.03), weave_material(rng, 0.1, rng.random() < 0.4))]
 
 

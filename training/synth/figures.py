@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from mathutils import Vector, noise
 
-from training.synth import shapes
+from training.synth import carve, shapes
 from training.synth.leaves import BuildContext
 from training.synth.sculpts import SCULPTED
 
@@ -35,14 +35,14 @@ def figurine(rng: random.Random, context: BuildContext) -> tuple[Any, str]:
         name = rng.choice(("robed", "robed", "robed", "seated", "group", *sorted(SCULPTED)))
         obj = SCULPTED[name](rng)
         shapes.fit([obj])
-        shapes.close(obj)  # an open robe can vanish when fused
+        carve.close(obj)  # an open robe can vanish when fused
         shapes.remesh(obj, VOXEL)
         shapes.modify(obj, "SMOOTH", factor=0.5, iterations=rng.randint(2, 4))
         _chisel(obj, rng)
-    shapes.bend(obj, rng.uniform(0.01, 0.07), rng.uniform(0.8, 1.8), rng)
+    carve.bend(obj, rng.uniform(0.01, 0.07), rng.uniform(0.8, 1.8), rng)
     stretch = [rng.uniform(0.82, 1.2) for _ in range(3)]
     shapes.scale(obj, *stretch)
-    shapes.roughen(obj, rng, rng.uniform(0.0, 0.012), rng.uniform(5, 14))
+    carve.roughen(obj, rng, rng.uniform(0.0, 0.012), rng.uniform(5, 14))
     if rng.random() < 0.4:
         _base(obj)
     shapes.fit([obj])
@@ -68,4 +68,4 @@ def _chisel(obj: Any, rng: random.Random) -> None:
         swirl = p.dot(tilt) + 0.35 * noise.noise(p * 3.5 + offset)
         return depth * math.sin(swirl * pitch) if patch > 0.12 else 0.0
 
-    shapes.displace(obj, groove)
+    carve.displace(obj, groove)

@@ -12,29 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from training.synth import shapes
+from training.synth import carve, shapes
 from training.synth.figures import figurine
 from training.synth.ground import plain_material, wood_material
 from training.synth.jewellery import make_bangle, make_beads, make_pendant
 from training.synth.leaves import BuildContext, Built
-from training.synth.nodes import Graph, jitter, srgb
+from training.synth.leaves.tusks import make_carved_tusk
+from training.synth.materials.minerals import steel
+from training.synth.nodes import jitter, srgb
 from training.synth.relief import relief_block, wrap_relief
+from training.synth.sets import make_chess, make_chopsticks, make_fan, make_row
 
-Material = Callable[[random.Random], Any]
+Material = Callable[[random.Random, bool], Any]  # (rng, holdout)
 Form = Callable[[random.Random, BuildContext], Built]
-
-
-def steel(rng: random.Random) -> Any:
-    """Blades and fittings."""
-    g = Graph("steel")
-    tint = rng.choice([(0.75, 0.75, 0.77), (0.78, 0.6, 0.3), (0.7, 0.45, 0.25), (0.3, 0.3, 0.31)])
-    g.set(
-        Base_Color=tint,
-        Metallic=1.0,
-        Roughness=rng.uniform(0.15, 0.5),
-        Normal=g.bump(g.noise(g.coords(scale=(2, 60, 60)), 4, 4), 0.1, 0.005),
-    )
-    return g.material
 
 
 def _lie(obj: Any, rng: random.Random) -> Any:
@@ -96,24 +86,6 @@ def make_plaque(rng: random.Random, context: BuildContext) -> Built:
     return Built([obj], {"form": "plaque"})
 
 
-def make_chopsticks(rng: random.Random, context: BuildContext) -> Built:
-    """Chopsticks, hairpins or paper knives side by side."""
-    sticks = []
-    for k in range(rng.choice((1, 2, 2, 2, 4, 6))):
-        width = rng.uniform(0.014, 0.022)
-        round_ = rng.random() < 0.5
-        section = None if round_ else [(-1, -1), (1, -1), (1, 1), (-1, 1)]
-        steps = np.linspace(0, 1, 16)
-        stick = shapes.sweep(
-            [(t - 0.5, 0, 0) for t in steps], [width * (1 - 0.5 * t) for t in steps], section=section, segments=16
-        )
-        if not round_:
-            shapes.shade_by_angle(stick)
-        shapes.turn(stick, z=rng.gauss(0, 0.06))
-        sticks.append(shapes.rest(stick, rng.gauss(0, 0.02), 0.06 * k + rng.gauss(0, 0.01)))
-    return Built(sticks, {"form": "chopsticks"}, instances=[[s] for s in sticks])
-
-
 def make_seal(rng: random.Random, context: BuildContext) -> Built:
     """A name seal: square or round block, plain or with an animal on top, red ink on its face; standing or lying."""
     side, tall = rng.uniform(0.2, 0.36), rng.uniform(0.6, 1.0)
@@ -144,7 +116,7 @@ def make_handle(rng: random.Random, context: BuildContext) -> Built:
         section=[(math.cos(a) * 0.75, math.sin(a)) for a in np.linspace(0, 6.28, 25)[:-1]],
     )
     if rng.random() < 0.4:
-        shapes.roughen(grip, rng, 0.012, 12)
+        carve.roughen(grip, rng, 0.012, 12)
     blade = shapes.sheet(lambda u, v: (-0.08 + 0.58 * v, (u - 0.5) * 0.09 * (1 - v**3) + 0.03 * v * v, 0.05), 20, 6)
     shapes.modify(blade, "SOLIDIFY", thickness=0.008)
     guard = shapes.move(shapes.box((0.02, 0.13, 0.05), 0.006), x=-0.075, z=0.025)
@@ -220,65 +192,11 @@ def make_vessel(rng: random.Random, context: BuildContext) -> Built:
     return Built([obj], {"form": "vessel", "kind": kind})
 
 
-def make_fan(rng: random.Random, context: BuildContext) -> Built:
-    """A pierced brisé fan, partly open, lying flat."""
-    blades, opening = rng.randint(12, 22), rng.uniform(0.8, 2.4)
-    parts = []
-    for k in range(blades):
-        blade = shapes.sheet(lambda u, v: ((u - 0.5) * (0.02 + 0.09 * v), 0.9 * v, 0), 14, 6)
-        shapes.modify(blade, "SOLIDIFY", thickness=0.006)
-        shapes.turn(blade, y=0.08, z=opening * (k / (blades - 1) - 0.5))
-        parts.append(shapes.move(blade, z=0.012 + 0.0015 * k))
-    obj = shapes.join(parts)
-    shapes.fit([obj])
-    return Built([obj], {"form": "fan"})
-
-
-def make_chess(rng: random.Random, context: BuildContext) -> Built:
-    """Turned pieces: chessmen, dice, balls, needle cases."""
-    pieces = []
-    for _ in range(rng.randint(2, 7)):
-        kind = rng.choice(("man", "man", "die", "ball"))
-        if kind == "man":
-            h, r = rng.uniform(0.35, 0.7), rng.uniform(0.08, 0.13)
-            knots = [
-                (0, 0),
-                (r, 0),
-                (r, 0.05),
-                (r * 0.6, 0.1),
-                (r * 0.35, h * 0.5),
-                (r * 0.7, h * 0.62),
-                (r * 0.4, h * 0.68),
-                (r * 0.55, h * 0.85),
-                (r * 0.15, h * 0.95),
-                (0, h),
-            ]
-            piece = shapes.lathe(knots, 32)
-            shapes.modify(piece, "SUBSURF", levels=1, render_levels=1)
-            if rng.random() < 0.4:
-                shapes.turn(piece, x=math.pi / 2 - 0.1, z=rng.uniform(0, 6))
-        elif kind == "die":
-            side = rng.uniform(0.12, 0.2)
-            piece = shapes.turn(shapes.box((side, side, side), side * 0.12), z=rng.uniform(0, 1.5))
-        else:
-            r = rng.uniform(0.08, 0.16)
-            piece = shapes.lathe([(r * math.sin(t), -r * math.cos(t)) for t in np.linspace(0, math.pi, 20)], 32)
-        for _ in range(20):
-            x, y = rng.gauss(0, 0.35), rng.gauss(0, 0.25)
-            if all(
-                math.hypot(x - float(c[0]), y - float(c[1])) > 0.27
-                for c in (shapes.vertices(p).mean(0) for p in pieces)
-            ):
-                break
-        pieces.append(shapes.rest(piece, x, y))
-    shapes.fit(pieces)
-    return Built(pieces, {"form": "turned pieces"}, instances=[[p] for p in pieces])
-
-
 FORMS: Mapping[str, tuple[Form, float]] = {
     "figurine": (make_figurine, 9), "bangle": (make_bangle, 3), "beads": (make_beads, 3), "pendant": (make_pendant, 2),
     "plaque": (make_plaque, 2), "chopsticks": (make_chopsticks, 1.5), "seal": (make_seal, 2),
     "handle": (make_handle, 1.5), "vessel": (make_vessel, 2), "fan": (make_fan, 0.7), "turned": (make_chess, 1.5),
+    "row": (make_row, 2), "carved_tusk": (make_carved_tusk, 2),
 }  # fmt: skip
 
 
@@ -287,7 +205,7 @@ def worked(rng: random.Random, context: BuildContext, material: Material, only: 
     names = [n for n in FORMS if not only or n in only]
     name = rng.choices(names, [FORMS[n][1] for n in names])[0]
     built = FORMS[name][0](rng, context)
-    skin = material(rng)
+    skin, alike = material(rng, context.holdout), rng.random() < 0.7
     for obj in built.objects:
-        shapes.paint(obj, skin)
+        shapes.paint(obj, skin if alike else material(rng, context.holdout))
     return built

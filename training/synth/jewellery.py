@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from training.synth import shapes
+from training.synth import carve, shapes
 from training.synth.figures import figurine
 from training.synth.ground import plain_material
 from training.synth.leaves import BuildContext, Built
@@ -35,7 +35,7 @@ def make_bangle(rng: random.Random, context: BuildContext) -> Built:
         ring = shapes.sweep(path, [1.0] * 96, section=_upright(section), closed=True)
         if rng.random() < 0.3:
             n, depth = rng.randint(8, 40), rng.uniform(0.005, 0.02)
-            shapes.displace(ring, lambda p, n=n, depth=depth: depth * math.sin(n * math.atan2(p.y, p.x)))
+            carve.displace(ring, lambda p, n=n, depth=depth: depth * math.sin(n * math.atan2(p.y, p.x)))
         shapes.rest(ring)
         if k or rng.random() < 0.15:
             shapes.turn(ring, x=rng.uniform(0.1, 0.5), y=rng.uniform(-0.3, 0.3))
@@ -86,7 +86,7 @@ def make_beads(rng: random.Random, context: BuildContext) -> Built:
         r = pitch / 2 * rng.uniform(0.92, 1.0) * (0.6 + 0.6 * abs(math.sin(a / 2)) if taper else 1)
         bead = bead_shape(rng, kind, r)
         if carved:
-            shapes.roughen(bead, rng, r * 0.25, 2.5 / r, 2)
+            carve.roughen(bead, rng, r * 0.25, 2.5 / r, 2)
         shapes.turn(bead, x=math.pi / 2, z=a + rng.gauss(0, 0.15))
         beads.append(shapes.move(bead, x, y, r))
         path.append((x, y, r))

@@ -6,15 +6,13 @@ Every change is baked into the vertices, so 'Object' texture coordinates are sce
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import bmesh
 import bpy
 import numpy as np
-from mathutils import Euler, Matrix, Vector, noise
+from mathutils import Euler, Matrix, Vector
 
 Object = Any
 Points = Sequence[Sequence[float]]
@@ -58,12 +56,7 @@ def sheet(fn: Callable[[float, float], Sequence[float]], rows: int, cols: int, n
 
 
 def rings(
-    path: Points,
-    radii: Sequence[float],
-    *,
-    section: Points | None = None,
-    segments: int = 40,
-    closed: bool = False,
+    path: Points, radii: Sequence[float], *, section: Points | None = None, segments: int = 40, closed: bool = False
 ) -> np.ndarray:
     """(n, m, 3) points: one ring of m around each of n path points, without twist.
 
@@ -167,7 +160,6 @@ def project_uv(obj: Object) -> None:
             layer.data[loop].uv = (co[a], co[b])
 
 
-# -- transforms, always baked ---------------------------------------------------------------------------
 def transform(obj: Object, matrix: Matrix) -> Object:
     """Bake a 4 x 4 matrix into the mesh."""
     obj.data.transform(matrix)
@@ -234,7 +226,6 @@ def rest(obj: Object, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Object:
     return move(obj, x - float(low[0] + high[0]) / 2, y - float(low[1] + high[1]) / 2, z - float(low[2]))
 
 
-# -- sculpting --------------------------------------------------------------------------------------------------------
 def modify(obj: Object, kind: str, **settings: Any) -> Object:
     """Apply one modifier (BEVEL, SUBSURF, REMESH, DECIMATE, SMOOTH, SOLIDIFY, BOOLEAN, …) and bake the result."""
     modifier = obj.modifiers.new(kind, kind)
@@ -252,25 +243,6 @@ def modify(obj: Object, kind: str, **settings: Any) -> Object:
 def remesh(obj: Object, voxel: float) -> Object:
     """Fuse and even out by voxel remeshing; loses UVs and materials."""
     modify(obj, "REMESH", mode="VOXEL", voxel_size=voxel, use_smooth_shade=True)
-    return obj
-
-
-def close(obj: Object) -> Object:
-    """Put a face on every open rim."""
-    mesh = bmesh.new()
-    mesh.from_mesh(obj.data)
-    bmesh.ops.holes_fill(mesh, edges=mesh.edges[:], sides=0)
-    mesh.to_mesh(obj.data)
-    mesh.free()
-    return obj
-
-
-def subtract(obj: Object, cutter: Object) -> Object:
-    """Cut ``cutter`` out of ``obj`` and delete the cutter."""
-    modify(
-        obj, "BOOLEAN", operation="DIFFERENCE", object=cutter, solver="FLOAT" if bpy.app.version >= (5, 0) else "FAST"
-    )
-    discard(cutter)
     return obj
 
 
@@ -294,29 +266,6 @@ def discard(obj: Object) -> None:
     bpy.data.objects.remove(obj)
     if mesh.users == 0:
         bpy.data.meshes.remove(mesh)
-
-
-def displace(obj: Object, fn: Callable[[Vector], float], axis: Sequence[float] | None = None) -> Object:
-    """Move every vertex by fn(position) along its normal (or along a fixed axis)."""
-    points = vertices(obj)
-    directions = normals(obj) if axis is None else np.asarray([axis], np.float32)
-    amounts = np.asarray([fn(Vector(p)) for p in points.tolist()], np.float32)
-    return set_vertices(obj, points + directions * amounts[:, None])
-
-
-def roughen(obj: Object, rng: random.Random, amount: float, scale: float = 4.0, octaves: int = 3) -> Object:
-    """Fractal noise along the normals: ``amount`` in scene units, ``scale`` in lumps a unit."""
-    offset = Vector([rng.uniform(-50, 50) for _ in range(3)])
-    return displace(obj, lambda p: amount * noise.fractal(p * scale + offset, 1.0, 2.0, octaves))
-
-
-def bend(obj: Object, amount: float, frequency: float, rng: random.Random) -> Object:
-    """Warp the whole shape softly in space: no two figurines from one mesh are then alike."""
-    noise.seed_set(1)  # noise_vector adds a hidden offset that is otherwise drawn from the clock
-    offset = Vector([rng.uniform(-50, 50) for _ in range(3)])
-    points = vertices(obj)
-    shift = np.asarray([noise.noise_vector(Vector(p) * frequency + offset) for p in points.tolist()], np.float32)
-    return set_vertices(obj, points + amount * shift)
 
 
 def set_attribute(obj: Object, name: str, values: Any) -> None:
@@ -344,14 +293,4 @@ def paint(obj: Object, material: Any) -> Object:
     """Put one material on the whole object."""
     obj.data.materials.clear()
     obj.data.materials.append(material)
-    return obj
-
-
-def paint_faces(obj: Object, material: Any, choose: Callable[[Any], bool]) -> Object:
-    """Add a material slot and give it to the polygons for which choose(polygon) is true."""
-    obj.data.materials.append(material)
-    slot = len(obj.data.materials) - 1
-    for polygon in obj.data.polygons:
-        if choose(polygon):
-            polygon.material_index = slot
     return obj

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import math
 import random
-from functools import partial
 from typing import Any
 
-from training.synth import shapes
+from training.synth import carve, shapes
 from training.synth.forms import worked
 from training.synth.leaves import BuildContext, Built
 from training.synth.leaves.tusks import tusk
 from training.synth.materials.imitations import antler, antler_points, bone
 
 
-def _antler(rng: random.Random) -> Any:
+def _antler(rng: random.Random, context: BuildContext) -> Any:
     parts = [shapes.sweep(path, radii, segments=16) for path, radii in antler_points(rng)]
     obj = shapes.remesh(shapes.join(parts, "antler"), 0.009)
-    shapes.roughen(obj, rng, 0.008, 14)
-    shapes.paint(obj, antler(rng))
+    carve.roughen(obj, rng, 0.008, 14)
+    shapes.paint(obj, antler(rng, context.holdout))
     shapes.turn(obj, x=rng.choice((0, math.pi / 2, math.pi)))
     return shapes.rest(obj)
 
@@ -27,7 +26,7 @@ def _raw_bone(rng: random.Random, context: BuildContext) -> Any:
     path = context.assets / "meshes" / "femur.off"
     if path.exists() and rng.random() < 0.5:
         obj = shapes.load_off(path)
-        shapes.bend(shapes.fit([obj])[0], 0.06, 1.2, rng)
+        carve.bend(shapes.fit([obj])[0], 0.06, 1.2, rng)
     else:
         parts = [
             shapes.sweep(
@@ -41,26 +40,23 @@ def _raw_bone(rng: random.Random, context: BuildContext) -> Any:
                 parts.append(shapes.move(ball, end, side * 0.055, 0))
         obj = shapes.remesh(shapes.join(parts), 0.012)
         shapes.modify(obj, "SMOOTH", factor=0.6, iterations=4)
-    shapes.roughen(obj, rng, 0.006, 9)
+    carve.roughen(obj, rng, 0.006, 9)
     return shapes.rest(shapes.paint(obj, bone(rng, context.holdout)))
 
 
 def _boar_tusk(rng: random.Random, context: BuildContext) -> Any:
     """A small strongly curved tooth in bone material: boar, warthog; not elephant."""
-    obj = tusk(rng, end="hollow", clean=1.0, number=False, arc=rng.uniform(2.2, 3.6))
-    for slot in range(len(obj.data.materials)):
-        obj.data.materials[slot] = bone(rng, context.holdout)
-    return obj
+    return tusk(rng, [bone(rng, context.holdout)] * 3, end="hollow", arc=rng.uniform(2.2, 3.6))
 
 
 def bone_antler(rng: random.Random, context: BuildContext) -> Built:
     """Worked bone in the forms of ivory; whole bones, antlers, boar teeth."""
     chance = rng.random()
     if chance < 0.62:
-        built = worked(rng, context, partial(bone, holdout=context.holdout))
+        built = worked(rng, context, bone)
         return Built(built.objects, {**built.params, "material": "bone"}, built.instances, built.props)
     if chance < 0.8:
-        pieces, form = [_antler(rng) for _ in range(rng.choice((1, 1, 2)))], "antler"
+        pieces, form = [_antler(rng, context) for _ in range(rng.choice((1, 1, 2)))], "antler"
     elif chance < 0.92:
         pieces, form = [_raw_bone(rng, context) for _ in range(rng.choice((1, 2, 3)))], "bones"
     else:

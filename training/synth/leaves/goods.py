@@ -9,7 +9,7 @@ import random
 
 import numpy as np
 
-from training.synth import shapes
+from training.synth import carve, shapes
 from training.synth.leaves.panels import (
     Dress,
     Object,
@@ -133,7 +133,7 @@ def tote(rng: random.Random, dress: Dress) -> list[Object]:
         sections.append(np.column_stack([x, y, np.full_like(x, v * h)]))
     skin = dress.skin(w * 1.6, h)
     body = shapes.paint(surface(np.stack(sections), wrap=True), skin)
-    shapes.roughen(body, rng, 0.5, 0.12, 2)
+    carve.roughen(body, rng, 0.5, 0.12, 2)
     parts = [thicken(body, 0.4, dress.lining)]
     for side in (-1, 1):
         arc = _arc(w * 0.4, rng.uniform(8, 16))

@@ -10,7 +10,7 @@ import numpy as np
 from training.synth import shapes
 from training.synth.forms import worked
 from training.synth.leaves import BuildContext, Builder, Built
-from training.synth.leaves.horns import Horn, drape_horn, horn, skin_of
+from training.synth.leaves.horns import HORN_FORMS, Horn, drape_horn, horn, mount, skin_of
 from training.synth.leaves.panels import Object, cushion, rounded_rect, tube
 from training.synth.leaves.rhino import libation_cup
 from training.synth.materials import keratin
@@ -32,6 +32,21 @@ def _cattle(rng: random.Random, ridges: float) -> Horn:
     return horn(path, radius, oval=rng.uniform(0.6, 1.0), bumps=bumps)
 
 
+def _hollow_horn(rng: random.Random, material: object, ridges: float, metal: object = None) -> list[Object]:
+    """One horn standing on its open end, hollow to half its length; ``metal`` makes a rim."""
+    body = _cattle(rng, ridges)
+    hollow = 40
+    middle, shrink = body.centres[:hollow, None], np.linspace(0.88, 0.05, hollow)[:, None, None]
+    inner = Horn(middle + (body.rings[:hollow] - middle) * shrink, body.centres[:hollow], body.along[:hollow])
+    lip = Horn(np.stack([inner.rings[0], body.rings[0]]), body.centres[:2], np.zeros(2))
+    inside = Horn(inner.rings[:, ::-1], inner.centres, inner.along)
+    parts = [shapes.paint(skin_of(part), material) for part in (body, inside, lip)]
+    if metal:
+        ring = body.centres[1] + (body.rings[1] - body.centres[1]) * 1.02
+        parts.append(shapes.paint(tube(ring, 0.014, closed=True), metal))
+    return parts
+
+
 def _whole_horns(rng: random.Random, context: BuildContext) -> Built:
     """One or more horns, hollow to half their length; raw with ridges or polished, some with a metal rim (drinking
     horns).
@@ -40,34 +55,30 @@ def _whole_horns(rng: random.Random, context: BuildContext) -> Built:
     ridges = 0.0 if polished else rng.choice((0.2, 0.6, 1.0))
     material = keratin.cattle_raw(rng, context.holdout, ridges)
     metal = hardware(rng) if polished and rng.random() < 0.4 else None
-    count = rng.choice((1, 1, 1, 2, 2, 4))
+    count = rng.choice((1, 1, 1, 1, 2, 2, 3, 4, 8))
     stand = rng.random() < 0.25
     instances: list[list[Object]] = []
     for k in range(count):
-        body = _cattle(rng, ridges)
-        one = [shapes.paint(skin_of(body), material)]
-        hollow = 40
-        middle, shrink = body.centres[:hollow, None], np.linspace(0.88, 0.05, hollow)[:, None, None]
-        inner = Horn(middle + (body.rings[:hollow] - middle) * shrink,
-                     body.centres[:hollow], body.along[:hollow])  # fmt: skip
-        lip = Horn(np.stack([inner.rings[0], body.rings[0]]), body.centres[:2], body.along[:2])
-        inside = skin_of(Horn(inner.rings[:, ::-1], inner.centres, inner.along))
-        rim = skin_of(Horn(lip.rings, lip.centres, np.zeros(2)))
-        one += [shapes.paint(inside, material), shapes.paint(rim, material)]
-        if metal:
-            ring = body.centres[1] + (body.rings[1] - body.centres[1]) * 1.02
-            one.append(shapes.paint(tube(ring, 0.014, closed=True), metal))
+        one = _hollow_horn(rng, material, ridges, metal)
         heading, pose = rng.uniform(0, 6.28), (math.pi / 2 if not stand else 0.0)
         for obj in one:
             shapes.turn(shapes.turn(obj, x=pose), z=heading)
         low = shapes.bounds(one)[0]
-        x, y = k * 0.35 + rng.gauss(0, 0.1), rng.gauss(0, 0.2)
+        x, y = k % 3 * 0.35 + rng.gauss(0, 0.1), k // 3 * 0.4 + rng.gauss(0, 0.2)
         for obj in one:
             shapes.move(obj, x, y, -float(low[2]))
         instances.append(one)
     objects = [obj for one in instances for obj in one]
     shapes.fit(objects)
-    return Built(objects, {"form": "horn", "polished": polished, "count": count}, instances if count > 1 else [])
+    facts = {"form": "horn", "polished": polished, "count": count}
+    return Built(objects, facts, instances if count > 1 else [], crowd=count > 6)
+
+
+def _mount(rng: random.Random, context: BuildContext) -> Built:
+    """Two horns on a wooden shield, as a trophy."""
+    ridges = rng.choice((0.0, 0.6, 1.0))
+    material = keratin.cattle_raw(rng, context.holdout, ridges)
+    return mount(rng, context, *(_hollow_horn(rng, material, ridges) for _ in range(2)))
 
 
 def _plates(rng: random.Random, context: BuildContext) -> Built:
@@ -122,24 +133,25 @@ def _plates(rng: random.Random, context: BuildContext) -> Built:
 
 def bovine_horn(rng: random.Random, context: BuildContext) -> Built:
     """Whole and drinking horns; polished plates, boxes, bowls; bangles, beads, handles and carvings of buffalo horn."""
-    kind = rng.choices(("whole", "plates", "worked", "cup"), weights=(5, 3, 4, 0.5))[0]
+    kind = rng.choices(("whole", "mount", "plates", "worked", "cup"), weights=(5, 0.8, 3, 4, 2))[0]
     if kind == "whole":
         return _whole_horns(rng, context)
+    if kind == "mount":
+        return _mount(rng, context)
     if kind == "plates":
         return _plates(rng, context)
     if kind == "cup":
         return libation_cup(rng, context, keratin.cattle_polished(rng, context.holdout))
-    only = rng.choice(("bangle", "bangle", "beads", "handle", "pendant", "figurine", "chopsticks", "seal", "vessel"))
-    return worked(rng, context, lambda stream: keratin.cattle_polished(stream, context.holdout), (only,))
+    return worked(rng, context, keratin.cattle_polished, (rng.choice(HORN_FORMS),))
 
 
 def wood_carving(rng: random.Random, context: BuildContext) -> Built:
     """Figurines, cups, bangles, beads, boxes of wood, lacquer or bamboo root."""
     substance = rng.choices((wood, lacquer, bamboo), weights=(7, 2, 2))[0]
-    if rng.random() < 0.12:
+    if rng.random() < 0.18:
         built = libation_cup(rng, context, substance(rng, context.holdout))
     else:
-        built = worked(rng, context, lambda stream: substance(stream, context.holdout))
+        built = worked(rng, context, substance)
     return Built(
         built.objects, {**built.params, "substance": substance.__name__}, built.instances, built.props, built.crowd
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from training.synth.leaves import BuildContext, Built
 from training.synth.materials.casque import layered, skull
 from training.synth.relief import carving, relief_block
 
-Material = Callable[[random.Random], Any]
+Material = Callable[[random.Random, bool], Any]  # (rng, holdout)
 
 
 def _ellipsoid(centre: tuple[float, float, float], radii: tuple[float, float, float]) -> Any:
@@ -160,7 +159,7 @@ def slab(rng: random.Random, context: BuildContext, material: Material) -> Built
     )  # fmt: skip
     maker = rng.choices([m for m, _ in makers], [w for _, w in makers])[0]
     objects, props, form = maker(rng, context)
-    skin = material(rng)
+    skin = material(rng, context.holdout)
     for obj in objects:
         shapes.paint(obj, skin)
     shapes.fit([*objects, *props])
@@ -279,7 +278,7 @@ def _figure(rng: random.Random, context: BuildContext) -> tuple[list[Any], list[
 
 def hornbill_casque_worked(rng: random.Random, context: BuildContext) -> Built:
     """Goods in which the red skin follows the outer surface and the body is golden."""
-    return slab(rng, context, partial(layered, holdout=context.holdout))
+    return slab(rng, context, layered)
 
 
 BUILDERS = {"hornbill_casque_raw": hornbill_casque_raw, "hornbill_casque_worked": hornbill_casque_worked}

@@ -13,9 +13,14 @@ from typing import Any
 import numpy as np
 
 from training.synth import shapes
-from training.synth.leaves.panels import Array, Object, surface
+from training.synth.leaves import BuildContext, Built
+from training.synth.leaves.panels import Array, Object, cushion, rounded_rect, surface
+from training.synth.materials.wood import wood
 
 COLUMNS = 72
+HORN_FORMS = (
+    "bangle", "bangle", "beads", "seal", "handle", "vessel", "pendant", "figurine", "plaque", "chopsticks",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -133,3 +138,22 @@ def drape_horn(length: float, bend: float, twist: float, n: int = 110) -> Array:
     step = length / n
     x, z = np.cumsum(np.sin(angle)) * step, np.cumsum(np.cos(angle)) * step
     return np.column_stack([x, twist * t**2 * length, z])
+
+
+def mount(rng: random.Random, context: BuildContext, large: list[Object], small: list[Object]) -> Built:
+    """Two standing horns side by side on a wooden shield that stands or hangs upright."""
+    size, apart = rng.uniform(0.4, 0.65), rng.uniform(0.36, 0.46)
+    for obj in small:
+        shapes.move(shapes.scale(obj, size), x=apart)
+    for obj in large:
+        shapes.move(obj, x=-0.12)
+    objects = large + small
+    outline = rounded_rect(1.15, 0.75, rng.uniform(0.1, 0.35), rng.uniform(0.6, 1.0))
+    board = cushion(outline, 0.05, 0.03, 20)
+    material = wood(rng, context.holdout)
+    props = [shapes.move(shapes.paint(obj, material), x=0.15, z=-0.06) for obj in board]
+    if rng.random() < 0.6:
+        for obj in objects + props:
+            shapes.turn(shapes.turn(obj, z=-math.pi / 2), x=math.pi / 2 * rng.choice((1.0, 0.97)))
+    shapes.fit(objects + props)
+    return Built(objects, {"form": "mount"}, [large, small], props)

@@ -5,19 +5,13 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
 from typing import Any
 
-import numpy as np
-
 from training.synth import shapes
-from training.synth.forms import make_figurine, steel, worked
-from training.synth.ground import plain_material, wood_material
+from training.synth.forms import worked
 from training.synth.leaves import BuildContext, Built
-from training.synth.leaves.tusks import tusk
+from training.synth.leaves.tusks import mounted_tusk, single_tusk, tusk, tusk_pair
 from training.synth.materials.ivory import bark, cavity, cut_face, polished
-from training.synth.relief import carving
 
 
 def _skins(rng: random.Random, clean: float, number: bool) -> list[Any]:
@@ -26,49 +20,15 @@ def _skins(rng: random.Random, clean: float, number: bool) -> list[Any]:
 
 
 def _whole(rng: random.Random, context: BuildContext) -> Built:
-    clean = rng.choice((0.0, 0.2, 0.5, 0.95))
-    skins = _skins(rng, clean, rng.random() < 0.35)
-    obj = tusk(rng, end=rng.choice(("hollow", "hollow", "cut")), skins=skins, thick=rng.uniform(0.9, 1.25))
-    if rng.random() < 0.5:
-        shapes.rest(shapes.turn(obj, x=math.pi))
-    if rng.random() < 0.15:
-        shapes.rest(shapes.turn(obj, x=rng.uniform(0.3, 1.4)))
-    shapes.fit([obj])
-    return Built([obj], {"form": "tusk", "clean": clean})
+    return single_tusk(rng, _skins(rng, rng.choice((0.0, 0.2, 0.5, 0.95)), rng.random() < 0.35))
 
 
 def _pair(rng: random.Random, context: BuildContext) -> Built:
-    clean, seed = rng.choice((0.1, 0.6, 1.0)), rng.getrandbits(32)
-    skins, thick = _skins(rng, clean, False), rng.uniform(0.9, 1.25)
-    pair = [tusk(random.Random(seed), end="hollow", skins=skins, thick=thick) for _ in range(2)]
-    shapes.scale(pair[1], 1, -1, 1)
-    pair[1].data.flip_normals()
-    low, high = shapes.bounds([pair[0]])
-    gap = float(high[1] - low[1]) + rng.uniform(0.03, 0.2)
-    shapes.rest(pair[0])
-    shapes.rest(pair[1], rng.gauss(0, 0.04), gap * rng.choice((-1, 1)))
-    shapes.turn(pair[1], z=rng.gauss(0, 0.1))
-    shapes.fit(pair)
-    return Built(pair, {"form": "pair of tusks", "clean": clean}, instances=[[p] for p in pair])
+    return tusk_pair(rng, _skins(rng, rng.choice((0.1, 0.6, 1.0)), False))
 
 
 def _mounted(rng: random.Random, context: BuildContext) -> Built:
-    """A polished tusk upright on a wooden foot."""
-    obj = tusk(rng, end="cut", skins=_skins(rng, rng.uniform(0.6, 1.0), False), arc=rng.uniform(0.5, 1.1))
-    shapes.turn(obj, y=math.pi / 2)  # tip towards +z
-    low, high = shapes.bounds([obj])
-    if float(shapes.vertices(obj)[:44].mean(0)[2]) < float(low[2] + high[2]) / 2:
-        shapes.turn(obj, x=math.pi)
-    shapes.rest(obj)
-    shapes.turn(obj, z=rng.uniform(0, 6.28))
-    foot_at = shapes.vertices(obj)
-    foot_at = foot_at[foot_at[:, 2] < foot_at[:, 2].min() + 0.05].mean(0)
-    shapes.move(obj, -float(foot_at[0]), -float(foot_at[1]), 0.07)
-    r = rng.uniform(0.1, 0.16)
-    foot = shapes.lathe([(0, 0), (r, 0), (r, 0.03), (r * 0.8, 0.07), (r * 0.7, 0.1), (0, 0.1)])
-    shapes.paint(foot, wood_material(rng, False) if rng.random() < 0.6 else steel(rng))
-    both = shapes.fit([obj, foot])
-    return Built([both[0]], {"form": "mounted tusk"}, props=[foot])
+    return mounted_tusk(rng, _skins(rng, rng.uniform(0.6, 1.0), False))
 
 
 def _section(rng: random.Random, context: BuildContext) -> Built:
@@ -78,8 +38,8 @@ def _section(rng: random.Random, context: BuildContext) -> Built:
         start = rng.uniform(0.55, 0.93)
         obj = tusk(
             rng,
+            _skins(rng, rng.choice((0.0, 0.3, 0.8)), rng.random() < 0.25),
             end=rng.choice(("cut", "cut", "hollow")),
-            skins=_skins(rng, rng.choice((0.0, 0.3, 0.8)), rng.random() < 0.25),
             start=start if rng.random() < 0.8 else 0.0,
             arc=rng.uniform(0.2, 0.7),
         )
@@ -110,10 +70,10 @@ def _stock_tusk(rng: random.Random, skins: list[list[Any]], sawn: float = 0.0) -
     """A thick tusk of a stockpile; ``sawn`` is the chance that its tip is gone."""
     return tusk(
         rng,
+        rng.choice(skins),
         end=rng.choice(("hollow", "hollow", "hollow", "cut")),
         start=0.35 if rng.random() < sawn else 0.0,
         arc=rng.uniform(0.5, 1.4),
-        skins=rng.choice(skins),
         thick=rng.uniform(1.25, 1.75),
     )
 
@@ -185,59 +145,8 @@ def ivory_raw(rng: random.Random, context: BuildContext) -> Built:
 
 
 def ivory_worked(rng: random.Random, context: BuildContext) -> Built:
-    """Carvings and small goods; sometimes a tusk carved all along, or a set of figurines."""
-    context = replace(context, scans=0.25)
-    chance = rng.random()
-    if chance < 0.08:
-        return _carved_tusk(rng, context)
-    if chance < 0.16:
-        return _figurine_row(rng, context)
-    return worked(rng, context, partial(polished, holdout=context.holdout))
-
-
-def _figurine_row(rng: random.Random, context: BuildContext) -> Built:
-    """A market stall's row of small figures."""
-    figures, x = [], 0.0
-    for _ in range(rng.randint(2, 5)):
-        built = make_figurine(rng, context)
-        for prop in built.props:
-            shapes.discard(prop)
-        obj = built.objects[0]
-        shapes.paint(obj, polished(rng, context.holdout))
-        shapes.turn(obj, z=rng.gauss(0, 0.4))
-        shapes.fit([obj], rng.uniform(0.3, 0.5))
-        low, high = shapes.bounds([obj])
-        x += float(high[0] - low[0]) / 2
-        figures.append(shapes.rest(obj, x, rng.gauss(0, 0.05)))
-        x += float(high[0] - low[0]) / 2 + rng.uniform(0.02, 0.12)
-    shapes.fit(figures)
-    return Built(figures, {"form": "row of figurines"}, instances=[[f] for f in figures])
-
-
-def _carved_tusk(rng: random.Random, context: BuildContext) -> Built:
-    """A tusk carved in relief along its length."""
-    obj = tusk(rng, end="cut", clean=1.0, number=False, arc=rng.uniform(0.4, 1.0))
-    count = len(obj.data.vertices)
-    around = 2 * math.pi * (np.arange(count) % 44) / 44
-    for name, values in (("cos", np.cos(around)), ("sin", np.sin(around)), ("along", np.arange(count) / count)):
-        shapes.set_attribute(obj, name, values)  # survive the subdivision, unlike vertex order
-    shapes.modify(obj, "SUBSURF", levels=2, render_levels=2)
-    cos, sin, along = (shapes.attribute(obj, name) for name in ("cos", "sin", "along"))
-    field, repeats = carving(rng, context, 96), rng.randint(4, 8)
-    u = (np.arctan2(sin, cos) / (2 * math.pi) * rng.choice((1, 2))) % 1.0
-    height = field[(u * 95).astype(int), ((along * repeats) % 1.0 * 95).astype(int)]
-    radius = np.interp(along, (0, 0.5, 1), (0.008, 0.016, 0.02))
-    cut = (1 - height) * np.clip((along - 0.12) / 0.05, 0, 1) * np.clip((0.93 - along) / 0.02, 0, 1)
-    shapes.set_vertices(obj, shapes.vertices(obj) - shapes.normals(obj) * (cut * radius)[:, None])
-    shapes.paint(obj, polished(rng, context.holdout))
-    for polygon in obj.data.polygons:
-        polygon.material_index = 0
-    shapes.fit([obj])
-    props = []
-    if rng.random() < 0.4:
-        props = [shapes.paint(shapes.box((0.5, 0.2, 0.05), 0.01), plain_material(rng, (0.03, 0.015, 0.01), 0.3))]
-        shapes.move(obj, z=0.045)
-    return Built([obj], {"form": "carved tusk"}, props=props)
+    """Carvings and small goods."""
+    return worked(rng, context, polished)
 
 
 BUILDERS = {"ivory_raw": ivory_raw, "ivory_worked": ivory_worked}

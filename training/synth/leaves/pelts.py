@@ -9,7 +9,7 @@ import random
 
 import numpy as np
 
-from training.synth import shapes
+from training.synth import carve, shapes
 from training.synth.leaves.panels import Array, Dress, Object, stitches, surface, thicken, tube
 
 
@@ -192,7 +192,7 @@ def garment(rng: random.Random, dress: Dress) -> list[list[Object]]:
     fold = 1 + 0.05 * (1 - v) ** 0.7 * np.sin(folds * a + rng.uniform(0, 6) + 2 * v)
     x, y = half * fold * np.cos(a), depth * fold * (0.5 + 0.5 * half / 26) * np.sin(a)
     body = shapes.paint(surface(np.stack([x, y, np.broadcast_to(v * high, x.shape)], -1), wrap=True), skin)
-    shapes.roughen(body, rng, 0.9, 0.09, 3)
+    carve.roughen(body, rng, 0.9, 0.09, 3)
     parts = [thicken(body, 0.2, dress.lining)]
     front = np.column_stack([np.zeros(40), y[:, np.argmin(np.abs(a + math.pi / 2))] * 1.05 - 0.4, v[:, 0] * high])
     parts.append(stitches(front, rng.choice([dress.metal, dress.dark]), 0.5, 0.9))
@@ -201,7 +201,7 @@ def garment(rng: random.Random, dress: Dress) -> list[list[Object]]:
             t = np.linspace(0, 1, 30)
             path = np.column_stack([k * (22 + 16 * t**0.8 + 4 * np.sin(3 * t)), -1.5 * t, 54 - 46 * t])
             sleeve = shapes.paint(_limb(path, np.interp(t, [0, 0.5, 1], [10, 8, 6.5])), skin)
-            shapes.roughen(sleeve, rng, 0.9, 0.14, 3)
+            carve.roughen(sleeve, rng, 0.9, 0.14, 3)
             parts.append(sleeve)
         collar = [(9.5 * math.cos(b), 5.5 * math.sin(b), 61.5) for b in np.linspace(0, 6.28, 30, False)]
         parts.append(shapes.paint(tube(collar, 1.6, closed=True), rng.choice([skin, dress.trim])))

@@ -7,13 +7,12 @@ import random
 
 import numpy as np
 
-from training.synth import shapes
+from training.synth import carve, shapes
 from training.synth.forms import worked
 from training.synth.leaves import BuildContext, Builder, Built
-from training.synth.leaves.horns import Horn, cap, rhino, rhino_horn, skin_of
-from training.synth.leaves.panels import Object, cushion, rounded_rect, tube
+from training.synth.leaves.horns import HORN_FORMS, Horn, cap, mount, rhino, rhino_horn, skin_of
+from training.synth.leaves.panels import Object, tube
 from training.synth.materials import keratin
-from training.synth.materials.wood import wood
 from training.synth.relief import wrap_relief
 
 
@@ -55,23 +54,10 @@ def _whole(rng: random.Random, context: BuildContext, count: int) -> Built:
 
 
 def _mount(rng: random.Random, context: BuildContext) -> Built:
-    """Front and rear horn side by side on a wooden shield that stands or hangs upright."""
+    """Front and rear horn side by side on a wooden shield."""
     outside, foot = keratin.rhino_raw(rng, context.holdout), keratin.rhino_foot(rng, context.holdout)
-    front, rear = rhino_horn(rng, outside, foot, rear=False), rhino_horn(rng, outside, foot, rear=True)
-    for obj in rear:
-        shapes.move(shapes.scale(obj, rng.uniform(0.4, 0.65)), y=0.0, x=rng.uniform(0.36, 0.46))
-    for obj in front:
-        shapes.move(obj, x=-0.12)
-    objects = front + rear
-    outline = rounded_rect(1.15, 0.75, rng.uniform(0.1, 0.35), rng.uniform(0.6, 1.0))
-    board = cushion(outline, 0.05, 0.03, 20)
-    material = wood(rng, context.holdout)
-    props = [shapes.move(shapes.paint(obj, material), x=0.15, z=-0.06) for obj in board]
-    if rng.random() < 0.6:
-        for obj in objects + props:
-            shapes.turn(shapes.turn(obj, z=-math.pi / 2), x=math.pi / 2 * rng.choice((1.0, 0.97)))
-    shapes.fit(objects + props)
-    return Built(objects, {"form": "mount"}, [front, rear], props)
+    pair = (rhino_horn(rng, outside, foot, rear=rear) for rear in (False, True))
+    return mount(rng, context, *pair)
 
 
 def _slice(body: Horn, start: int, stop: int, outside: object, cut: object) -> list[Object]:
@@ -149,13 +135,13 @@ def libation_cup(rng: random.Random, context: BuildContext, material: object) ->
         x = -(np.interp(s, t, outer) + out * np.sin(s * math.pi) ** 0.7) + 0.02
         y = sum(w * np.sin((k + 2) * s * 3) for k, w in enumerate(wobble))
         branch = tube(np.column_stack([x, y, s * high * 0.97]), 0.035 * rng.uniform(0.7, 1.3))
-        parts.append(shapes.roughen(branch, rng, 0.02, 9))
+        parts.append(carve.roughen(branch, rng, 0.02, 9))
         for leaf in np.linspace(0.2, 0.9, rng.randint(2, 5)):
             i = int(leaf * 29)
             knob = shapes.lathe([(0, -0.05), (0.05, -0.02), (0.055, 0.02), (0, 0.05)], 16)
             parts.append(
                 shapes.move(
-                    shapes.roughen(knob, rng, 0.03, 14),
+                    carve.roughen(knob, rng, 0.03, 14),
                     float(x[i]),
                     float(y[i]) + rng.uniform(-0.04, 0.04),
                     float(s[i]) * high * 0.97,
@@ -173,8 +159,7 @@ def rhino_horn_worked(rng: random.Random, context: BuildContext) -> Built:
     """Cups, bangles, beads, seals, handles, pendants and carvings, polished."""
     if rng.random() < 0.35:
         return libation_cup(rng, context, keratin.rhino_polished(rng, context.holdout))
-    only = ("bangle", "bangle", "beads", "seal", "handle", "vessel", "pendant", "figurine", "plaque")
-    return worked(rng, context, lambda stream: keratin.rhino_polished(stream, context.holdout), (rng.choice(only),))
+    return worked(rng, context, keratin.rhino_polished, (rng.choice(HORN_FORMS),))
 
 
 BUILDERS: dict[str, Builder] = {"rhino_horn_raw": rhino_horn_raw, "rhino_horn_worked": rhino_horn_worked}

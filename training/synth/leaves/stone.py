@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import random
-from functools import partial
 
 from training.synth.forms import worked
 from training.synth.leaves import BuildContext, Built
-from training.synth.materials.imitations import cut_stone, porcelain, terracotta
+from training.synth.materials.minerals import cut_stone, porcelain, terracotta
 
 
 def ceramic_stone(rng: random.Random, context: BuildContext) -> Built:
     """A worked form in a mineral material."""
     material = rng.choices((porcelain, cut_stone, terracotta), (4, 5, 1))[0]
-    built = worked(rng, context, partial(porcelain, holdout=context.holdout) if material is porcelain else material)
+    built = worked(rng, context, material)
     built.params["material"] = material.__name__
     return built
 

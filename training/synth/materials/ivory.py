@@ -8,6 +8,7 @@ from typing import Any
 
 from training.synth import textures
 from training.synth.ground import image_from_array
+from training.synth.materials import patina
 from training.synth.nodes import Colour, Graph, Socket, jitter, srgb
 
 _PALE = ("#f4e8cc", "#f0dfb8", "#ead2a0", "#f5edd9", "#e6c88f", "#f1e2bf")
@@ -19,7 +20,6 @@ _TONES = {
     "yellow": (("#d9b25e", "#a8752f"), ("#cfa14c", "#94642a"), ("#e0bd74", "#b5853f"), ("#b9a463", "#7d6a35")),
     "brown": (("#9c6431", "#5a3216"), ("#85502a", "#43240f"), ("#b07a42", "#6d4320"), ("#8a5a48", "#4a2a22")),
 }  # fmt: skip
-_PAINTS = ("#9c4638", "#8a2f2a", "#4f6a86", "#35506e", "#b48f42", "#5f7a5a", "#2b2420")
 
 
 def dentine_colours(rng: random.Random) -> tuple[Colour, Colour]:
@@ -32,14 +32,14 @@ def dentine_colours(rng: random.Random) -> tuple[Colour, Colour]:
 
 
 def worked_colours(rng: random.Random, holdout: bool) -> tuple[str, Colour, Colour]:
-    """(tone, light, dark) of a carving: two thirds cream, the rest yellowed or stained brown."""
-    tone = rng.choices(("cream", "yellow", "brown"), (66, 16, 18))[0]
+    """(tone, light, dark) of a carving."""
+    tone = patina.tone_of(rng)
     families = _TONES[tone][-1:] if holdout else _TONES[tone][:-1]
     light, dark = (jitter(rng, srgb(code), 0.08) for code in rng.choice(families))
     return tone, light, dark
 
 
-def polished(rng: random.Random, holdout: bool = False) -> Any:
+def polished(rng: random.Random, holdout: bool) -> Any:
     """Worked ivory: grain along a random axis and darker recesses always; some pieces stained, crackled or painted.
 
     ``holdout``: the tones of the synthetic test set.
@@ -52,8 +52,8 @@ def polished(rng: random.Random, holdout: bool = False) -> Any:
     long = [14.0, 14.0, 14.0]
     long[rng.choice((0, 2, 2))] = rng.uniform(0.5, 1.2)
     along = g.mapping(g.warp(vector, 1.2, 0.06), scale=long)
-    patina = g.noise(vector, rng.uniform(1, 3), 4)
-    colour = g.ramp(patina, [(0.35, light), (0.68, dark)])
+    clouds = g.noise(vector, rng.uniform(1, 3), 4)
+    colour = g.ramp(clouds, [(0.35, light), (0.68, dark)])
     grain = g.noise(along, rng.uniform(1, 2.2), 5, 0.6)
     shade = rng.uniform(0.72, 0.88)
     colour = g.mix(
@@ -66,15 +66,7 @@ def polished(rng: random.Random, holdout: bool = False) -> Any:
     stain = rng.choice((0.6, 0.8, 0.95))
     recess = g.ramp(g.pointiness(), [(rng.uniform(0.43, 0.47), grime), (rng.uniform(0.492, 0.51), (1, 1, 1))])
     colour = g.mix(stain, colour, recess, "MULTIPLY")
-    if rng.random() < 0.22:
-        colour = g.mix(rng.uniform(0.25, 0.7), colour, _cracks(g, along, rng, grime), "MULTIPLY")
-    if tone == "brown":  # the stain is rubbed off where hands touch
-        colour = g.mix(g.remap(g.pointiness(), 0.51, 0.58, 0, rng.uniform(0.3, 0.8)), colour, srgb("#d9b97f"))
-    if rng.random() < (0.12 if tone == "cream" else 0.04):
-        colour = _paint_left(g, vector, colour, rng)
-    if rng.random() < 0.2:  # stained bands, tea or smoke
-        band = g.ramp(g.noise(vector, 1.2, 3), [(0.48, (1, 1, 1)), (0.62, jitter(rng, srgb("#b5803f"), 0.2))])
-        colour = g.mix(0.8, colour, band, "MULTIPLY")
+    colour = patina.worn(g, rng, vector, along, colour, tone)
     g.set(
         Base_Color=colour,
         Roughness=rng.uniform(0.18, 0.42),
@@ -83,23 +75,6 @@ def polished(rng: random.Random, holdout: bool = False) -> Any:
     )
     g.subsurface(rng.uniform(0.25, 0.6), rng.uniform(0.02, 0.05), (1.0, 0.62, 0.38))
     return g.material
-
-
-def _paint_left(g: Graph, vector: Socket, colour: Socket, rng: random.Random) -> Socket:
-    """Old paint or gilding in patches, worn through to the ivory."""
-    for code in rng.sample(_PAINTS, rng.randint(1, 3)):
-        where = g.mapping(vector, offset=[rng.uniform(-9, 9) for _ in range(3)])
-        patch = g.remap(g.noise(where, rng.uniform(2, 5), 2), 0.52, 0.56)
-        wear = g.remap(g.noise(where, rng.uniform(12, 30), 5, 0.7), 0.3, 0.55, 1, rng.uniform(0.1, 0.6))
-        colour = g.mix(g.math("MULTIPLY", patch, wear), colour, jitter(rng, srgb(code), 0.15))
-    return colour
-
-
-def _cracks(g: Graph, along: Socket, rng: random.Random, ink: Colour) -> Socket:
-    """Thin dark lines that follow the grain."""
-    edge = g.voronoi(g.warp(along, 0.4, 1.2, 4), rng.uniform(0.12, 0.25), "DISTANCE_TO_EDGE")
-    patch = g.remap(g.noise(along, 0.25, 2), 0.5, 0.62)  # only here and there
-    return g.mix(patch, (1, 1, 1), g.ramp(edge, [(0.0, ink), (rng.uniform(0.006, 0.016), (1, 1, 1))]))
 
 
 def tube(g: Graph, around: float, along: float, offset: float = 0.0) -> Socket:

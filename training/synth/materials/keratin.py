@@ -102,6 +102,18 @@ def rhino_cut(rng: random.Random, holdout: bool) -> Any:
     return g.material
 
 
+def _thin_edges(g: Graph, rng: random.Random, colour: Any, pale: Any) -> Any:
+    """Light comes through thin edges."""
+    return g.mix(g.remap(g.pointiness(), 0.5, 0.6, 0, rng.uniform(0.3, 0.9)), colour, pale)
+
+
+def _polish(g: Graph, rng: random.Random, colour: Any, dark: Any) -> None:
+    """Grime in the grooves and the gloss of handled horn."""
+    groove = g.remap(g.pointiness(), 0.42, 0.5, rng.uniform(0.5, 0.85), 0)
+    colour = g.mix(groove, colour, tuple(0.35 * c for c in dark))
+    g.set(Base_Color=colour, Roughness=rng.uniform(0.12, 0.45), Coat_Weight=rng.choice((0.0, 0.0, 0.3, 0.7)))
+
+
 def rhino_polished(rng: random.Random, holdout: bool) -> Any:
     """Carved and polished: fine parallel fibre along z seen as hairlines on the sides and as dots on top, honey to
     black.
@@ -116,17 +128,14 @@ def rhino_polished(rng: random.Random, holdout: bool) -> Any:
     colour = g.ramp(
         cloud, [(0.3, dark), (0.52, tuple(0.5 * (a + b) for a, b in zip(dark, mid, strict=True))), (0.72, mid)]
     )
-    edge = g.remap(g.pointiness(), 0.5, 0.6, 0, rng.uniform(0.3, 0.9))  # light comes through thin edges
-    colour = g.mix(edge, colour, pale)
+    colour = _thin_edges(g, rng, colour, pale)
     sides = g.mix(g.remap(hair, 0.4, 0.62, 0.0, 0.5), colour, dark)
     dots = g.voronoi(g.mapping(place, scale=(1, 1, 0.02)), fine * 1.1, randomness=0.8)
     top = g.mix(g.remap(dots, 0.35, 0.1, 0.0, 0.75), g.mix(0.25, colour, pale), dark)
     upward = g.math("ABSOLUTE", g.split(g.node("NewGeometry").outputs["Normal"], "Z"))
     colour = g.mix(g.remap(upward, 0.75, 0.95), sides, top)
-    groove = g.remap(g.pointiness(), 0.42, 0.5, rng.uniform(0.5, 0.85), 0)
-    colour = g.mix(groove, colour, tuple(0.35 * c for c in dark))
-    normal = g.bump(hair, rng.uniform(0.05, 0.25), 0.004)
-    g.set(Base_Color=colour, Roughness=rng.uniform(0.2, 0.5), Coat_Weight=rng.choice((0.0, 0.0, 0.3)), Normal=normal)
+    _polish(g, rng, colour, dark)
+    g.set(Normal=g.bump(hair, rng.uniform(0.05, 0.25), 0.004))
     g.subsurface(rng.uniform(0.3, 0.7), rng.uniform(0.04, 0.1), (1.0, 0.4, 0.1))
     return g.material
 
@@ -169,6 +178,6 @@ def cattle_polished(rng: random.Random, holdout: bool) -> Any:
     colour = g.ramp(flame, [(0.5 - sharp, dark), (0.5, mid), (0.5 + sharp, pale)])
     layers = g.wave(g.mapping(place, scale=(1, 0.3, 1)), rng.uniform(8, 16), 3.0, 3)
     colour = g.mix(g.math("MULTIPLY", layers, 0.2), colour, dark)
-    g.set(Base_Color=colour, Roughness=rng.uniform(0.06, 0.3), Coat_Weight=rng.uniform(0.2, 1.0))
+    _polish(g, rng, _thin_edges(g, rng, colour, pale), dark)
     g.subsurface(rng.uniform(0.05, 0.25), 0.04, (1, 0.7, 0.4))
     return g.material
