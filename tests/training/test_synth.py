@@ -237,6 +237,9 @@ def test_a_picture_rendered_again_has_the_same_parameters_boxes_and_mask(tmp_pat
 
 @needs_bpy
 def test_a_sculpted_robe_survives_the_fusing() -> None:
+    from training.synth.scene import reset  # loads bpy, which the others need
+
+    reset()
     from training.synth import carve, shapes
     from training.synth.sculpts import SCULPTED
 
