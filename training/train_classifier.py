@@ -21,6 +21,7 @@ from training.classifier.config import ClassifierConfig, read_config
 from training.classifier.engine import Batches, Composer, Run, score_photos
 from training.classifier.photos import Photos, load_photos
 from training.classifier.pretrained import pretrained_backbone
+from training.classifier.refit import refit
 from training.classifier.sampling import BatchSampler
 from training.composer import BackgroundBank, CutoutBank, Recipe, compose
 from wildvision.evaluation.scores import AMBIGUOUS, LOW_TRUST, score_table, write_scores
@@ -70,11 +71,13 @@ def train(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: P
         if r.source not in unseen and r.group != AMBIGUOUS and r.trust != LOW_TRUST and r.split != "test"
     ]
     network = Network(config.architecture, Rollup.of(load_taxonomy()), drop_rate=config.drop_rate)
-    network.backbone.load_state_dict(pretrained_backbone(config.pretrained, config.architecture, cache=cache))
+    pretrained = pretrained_backbone(config.pretrained, config.architecture, cache=cache)
+    network.backbone.load_state_dict(pretrained)
     sampler = BatchSampler(photos.records, rows, config.sampling, size=config.batch_size, seed=config.seed)
     log.info("%s: %d photos, expected shares %s", folder.name, len(rows), _rounded(sampler.shares(photos.records)))
     batches = Batches(photos, sampler, config, network, composer(config, unseen))
     average = Run(network, config, folder).fit(batches)
+    refit(average, pretrained, photos, sampler, config)
     torch.save(average.state_dict(), folder / "average.pt")
     test = [
         i

@@ -12,10 +12,11 @@ import torch
 import yaml
 
 from training.classifier.augment import KEPT, Augment, Corners, Crop, choose_crop, shrink_into
-from training.classifier.config import ClassifierConfig, read_config
+from training.classifier.config import ClassifierConfig, Refit, read_config
 from training.classifier.engine import Batches, Run, score_photos
 from training.classifier.photos import Photos, load_photos
 from training.classifier.pretrained import _rename
+from training.classifier.refit import fit_head, interpolate
 from training.classifier.sampling import BatchSampler
 from training.data.manifest import Record, write_manifest
 from wildvision.errors import ArgumentError
@@ -167,6 +168,29 @@ def test_frozen_stages_keep_their_weights(photos: Photos, config: ClassifierConf
     trained = Run(start, config, tmp_path).fit(batches(photos, config), workers=0)
     assert torch.equal(trained.backbone.conv_stem.weight, stem)
     assert not torch.equal(trained.head.weight, head)
+
+
+def test_a_backbone_goes_part_of_the_way_back(config: ClassifierConfig) -> None:
+    backbone = network(config).backbone
+    own = backbone.conv_stem.weight.detach().clone()
+    pretrained = {name: torch.ones_like(value) for name, value in backbone.state_dict().items()}
+    interpolate(backbone, pretrained, 0.25)
+    torch.testing.assert_close(backbone.conv_stem.weight.detach(), 0.75 * own + 0.25)
+
+
+@pytest.mark.parametrize(("l2", "least", "most"), [(1e-3, 0.9, 1.0), (1e4, 0.0, 0.0)])
+def test_the_head_is_fitted_as_far_as_its_penalty_lets_it(
+    config: ClassifierConfig, l2: float, least: float, most: float
+) -> None:
+    fitted = network(config)
+    group = np.arange(80) % 4
+    noise = np.random.default_rng(0).normal(size=(80, fitted.features))
+    x = torch.from_numpy(7 + 5 * (noise + 3 * np.eye(4, fitted.features)[group])).float()
+    leaves = torch.from_numpy(fitted.rollup.members.argmax(1)[group])
+    how = replace(config, refit=Refit(pretrained_share=0.0, l2=l2))
+    fit_head(fitted, x, torch.eye(4)[group], leaves, torch.full((80,), 1 / 80), how)
+    right = fitted.head(x)[:, 4:].softmax(1)[torch.arange(80), leaves] > 0.5
+    assert least <= right.float().mean() <= most
 
 
 def test_photos_are_cached_and_bad_ones_left_out(tmp_path: Path, config: ClassifierConfig) -> None:

@@ -42,6 +42,19 @@ class Loss:
 
 
 @dataclass(frozen=True)
+class Refit:
+    """What is done after training (:mod:`training.classifier.refit`).
+
+    Attributes:
+        pretrained_share: Share in [0, 1] of the ImageNet weights in the backbone's; 0 keeps what was trained.
+        l2: Weight of the penalty on the head's weights, for features of unit variance.
+    """
+
+    pretrained_share: float
+    l2: float
+
+
+@dataclass(frozen=True)
 class ClassifierConfig:
     """One trained classifier.
 
@@ -76,6 +89,7 @@ class ClassifierConfig:
     optimiser: Optimiser
     sampling: Sampling
     loss: Loss
+    refit: Refit
 
     @property
     def steps(self) -> int:
@@ -103,6 +117,7 @@ def read_config(path: Path, *, data: Path | None = None) -> ClassifierConfig:
                 "optimiser": Optimiser(**checked(raw["optimiser"], Optimiser, f"{path}: optimiser")),
                 "sampling": Sampling(**checked(raw["sampling"], Sampling, f"{path}: sampling")),
                 "loss": Loss(**checked(raw["loss"], Loss, f"{path}: loss")),
+                "refit": Refit(**checked(raw["refit"], Refit, f"{path}: refit")),
                 "manifests": (*([str(data / "manifest.csv")] if data else raw["manifests"][:1]), *raw["manifests"][1:]),
                 "not_trained_on": tuple(raw["not_trained_on"]),
                 "folds": tuple(tuple(fold) for fold in raw["folds"]),

@@ -19,7 +19,7 @@ from torch.nn import functional as F  # noqa: N812
 from torch.utils.data import DataLoader, Dataset
 
 from training.classifier.augment import Augment, Corners, choose_crop, shrink_into
-from training.classifier.config import ClassifierConfig
+from training.classifier.config import ClassifierConfig, Loss
 from training.classifier.photos import Photos
 from training.classifier.sampling import NONE, BatchSampler
 from training.data.manifest import Record
@@ -155,7 +155,9 @@ class Run:
         still_norms(self.network)
         with torch.autocast(self.device.type, torch.bfloat16):
             logits, _ = self.network(normalise(pixels.to(self.device), self.config.input))
-        loss = self._loss(logits.float(), groups.to(self.device), leaves.to(self.device))
+        leaves = leaves.to(self.device)
+        group, leaf = losses(self.network, logits.float(), groups.to(self.device), leaves, self.config.loss)
+        loss = group.mean() + self.config.loss.leaf_weight * leaf.sum() / (leaves >= 0).sum().clamp(min=1)
         self.optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_([p for p in self.network.parameters() if p.requires_grad], 2.0)
@@ -163,13 +165,6 @@ class Run:
         self.step += 1
         update_average(self.average, self.network, step=self.step, decay=how.ema_decay)
         return float(loss.detach())
-
-    def _loss(self, logits: Tensor, groups: Tensor, leaves: Tensor) -> Tensor:
-        how = self.config.loss
-        n = len(self.network.rollup.groups)
-        group_loss = F.binary_cross_entropy_with_logits(self.network.group_logits(logits), groups)
-        leaf_loss = F.cross_entropy(logits[:, n:], leaves, ignore_index=-1, label_smoothing=how.label_smoothing)
-        return group_loss * n / 2 + how.leaf_weight * leaf_loss
 
     def _save(self) -> None:
         state = {
@@ -189,6 +184,16 @@ class Run:
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         log.info("resumed at step %d of %d", self.step, self.config.steps)
+
+
+def losses(network: Network, logits: Tensor, groups: Tensor, leaves: Tensor, how: Loss) -> tuple[Tensor, Tensor]:
+    """What each photo's groups cost, and its leaf, ``(n,)`` both; a leaf of -1 is not known and costs nothing."""
+    n = len(network.rollup.groups)
+    group = F.binary_cross_entropy_with_logits(network.group_logits(logits), groups, reduction="none").sum(1) / 2
+    leaf = F.cross_entropy(
+        logits[:, n:], leaves, ignore_index=-1, label_smoothing=how.label_smoothing, reduction="none"
+    )
+    return group, leaf
 
 
 @torch.inference_mode()
