@@ -24,24 +24,24 @@ from training.classifier.config import ClassifierConfig
 from training.detector.coco import coco_map
 from training.detector.config import DetectorConfig, read_config, run_name
 from training.detector.fitting import GroupPolicy, calibrated, fit_policy, rescored
-from training.detector.fusion import (
-    FusionWeights,
-    fit_crop_weights,
-    fused_settings,
-    image_fusion,
-    log_odds,
-    look_again,
-)
+from training.detector.fusion import image_fusion, log_odds, look_again
 from training.detector.held_out import Looked, read_looked, write_looked
 from training.detector.measures import budget, measure_part, usable
 from training.detector.report import Report, write_report
 from training.evaluate import load_network
 from wildvision.backends.torch_backend import TorchBackend
 from wildvision.evaluation.scores import read_scores
-from wildvision.models import Classifier, DetectorNetwork, ModelCard, draft_card, export_detector, list_models
+from wildvision.models import (
+    Classifier,
+    DetectorNetwork,
+    DetectorSettings,
+    ModelCard,
+    draft_card,
+    export_detector,
+    list_models,
+)
 from wildvision.policy import Platt
-from wildvision.policy.calibration import Calibrator, sigmoid
-from wildvision.policy.fitting import source_folds
+from wildvision.policy.calibration import Calibrator
 from wildvision.taxonomy import load_taxonomy
 
 
@@ -99,53 +99,39 @@ def evaluate(
             measured_on=_measured_on(config, folds),
             policy={group: p.to_json() for group, p in policy.items()},
             parts={name: measure_part(part, review, at_budget, resamples=resamples) for name, part in kinds.items()},
-            second_look=second_look(kinds, _classifier_calibration(classifier)),
+            second_look=second_look(kinds, _classifier_calibration(classifier), config.detector),
             image_fusion=image_fusion(judged, ready, resamples=resamples) if len(ready) == len(folds) else {},
         ),
         policy,
     )
 
 
-def second_look(kinds: Mapping[str, Sequence[Looked]], calibration: Mapping[str, Calibrator]) -> dict[str, Any]:
-    """Weights of the second look, and the AP50 of the boxes looked at without it and with it; empty without any.
-
-    The latter is measured with weights fitted on other sources.
-    """
-    items = [item for part in kinds.values() for item in part]
-    if not any(item.found.crop_scores is not None for item in items):
+def second_look(
+    kinds: Mapping[str, Sequence[Looked]], calibration: Mapping[str, Calibrator], settings: DetectorSettings
+) -> dict[str, Any]:
+    """AP50 of the boxes looked at again, without the second look and with it; empty where there was none."""
+    if not any(item.found.crop_scores is not None for part in kinds.values() for item in part):
         return {}
-    weights, n_right = fit_crop_weights(items, calibration)
-    held = source_folds([i.record.source for i in items], [i.record.positive for i in items])
-    of = {id(item): int(k) for item, k in zip(items, held, strict=True)}
-    by_fold = {
-        k: fit_crop_weights([i for i in items if of[id(i)] != k], calibration)[0] or FusionWeights(0.5, 0.5, 0.0)
-        for k in set(of.values())
-    }
-    ap50: dict[str, Any] = {}
-    for name, part in kinds.items():
-        before = [_seen_twice(item) for item in usable(part)]
-        by_source = [by_fold[of[id(item)]] for item in usable(part)]
-        after = [_fused(item, own, calibration) for item, own in zip(before, by_source, strict=True)]
-        ap50[name] = {"before": _ap50(before), "after": _ap50(after)}
+    twice = {name: [_seen_twice(item) for item in usable(part)] for name, part in kinds.items()}
     return {
-        "weights": weights._asdict() if weights else None,
-        "right_boxes": n_right,
-        "measured_with": "Measured on the boxes looked at twice, with weights fitted on other sources",
-        "ap50": ap50,
+        "weights": {"detector": settings.fusion_detector, "classifier": settings.fusion_classifier},
+        "ap50": {
+            name: {"before": _ap50(part), "after": _ap50([_fused(item, settings, calibration) for item in part])}
+            for name, part in twice.items()
+        },
     }
 
 
 def shipped_card(config: DetectorConfig, policy: Mapping[str, GroupPolicy], report: Report) -> ModelCard:
     """The card with calibration, operating points and metrics."""
     recipe = dataclasses.asdict(dataclasses.replace(config, photos=(), composer_bank=""))
-    weights = report.second_look.get("weights")
     draft = draft_card(
         name=config.name,
         architecture=config.architecture,
         input=config.input,
         taxonomy=load_taxonomy(),
         training={"recipe": recipe},
-        detector=fused_settings(config.detector, FusionWeights(**weights) if weights else None),
+        detector=config.detector,
     )
     metrics = report.to_json(curves=False)
     del metrics["policy"]
@@ -214,14 +200,13 @@ def _seen_twice(item: Looked) -> Looked:
     return dataclasses.replace(item, found=item.found.filter(keep))
 
 
-def _fused(item: Looked, weights: FusionWeights, calibration: Mapping[str, Calibrator]) -> Looked:
+def _fused(item: Looked, settings: DetectorSettings, calibration: Mapping[str, Calibrator]) -> Looked:
     found = item.found
     if found.crop_scores is None or not len(found):
         return item
     raw = log_odds(found.crop_scores)
     crops = np.array([float(calibration[g].apply(z)) for g, z in zip(found.groups, raw, strict=True)])
-    fused = sigmoid(weights.apply(log_odds(found.scores), log_odds(crops)))
-    return dataclasses.replace(item, found=rescored(found, fused))
+    return dataclasses.replace(item, found=rescored(found, settings.fuse(found.scores, crops)))
 
 
 def _ap50(items: Sequence[Looked]) -> dict[str, float]:

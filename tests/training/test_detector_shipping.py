@@ -18,7 +18,7 @@ from training.detector.coco import coco_map
 from training.detector.config import read_config
 from training.detector.draw import choose_photos, draw_sheets
 from training.detector.fitting import calibrated, fit_policy
-from training.detector.fusion import FusionWeights, fit_weights, image_fusion, log_odds
+from training.detector.fusion import image_fusion, log_odds
 from training.detector.held_out import Looked, read_looked, write_looked
 from training.detector.measures import budget, measure_part
 from training.detector.report import Report, write_report
@@ -202,16 +202,6 @@ def test_calibrated_boxes_are_right_as_often_as_they_say() -> None:
 # --- both models ------------------------------------------------------------------------------------------------------
 
 
-def test_a_model_that_only_misleads_gets_no_weight() -> None:
-    rng = np.random.default_rng(0)
-    y = rng.random(400) < 0.3
-    x = np.stack([y * 2.0 + rng.normal(size=400), -1.0 * y + rng.normal(size=400)], axis=1)
-    weights = fit_weights(x, y)
-    assert weights is not None
-    assert weights.classifier == 0 and weights.detector > 0.5
-    assert fit_weights(x, np.zeros(400, bool)) is None
-
-
 def test_photos_are_ranked_better_by_both_models_than_by_either() -> None:
     parts = [shop("a", 0, skill=0.5) + shop("b", 1, skill=0.5), shop("c", 2, skill=0.5) + shop("d", 3, skill=0.5)]
     rng = np.random.default_rng(0)
@@ -244,9 +234,8 @@ def test_a_second_look_that_knows_better_raises_ap(tmp_path: Path) -> None:
     write_looked(tmp_path / "l.jsonl", looked)
     again = read_looked(tmp_path / "l.jsonl")
     np.testing.assert_array_equal(again[0].found.crop_scores, looked[0].found.crop_scores)
-    measured = second_look({"real": again}, {group: Platt() for group in GROUPS})
+    measured = second_look({"real": again}, {group: Platt() for group in GROUPS}, DetectorSettings())
     assert measured["ap50"]["real"]["after"]["ivory"] > measured["ap50"]["real"]["before"]["ivory"] + 0.02
-    assert FusionWeights(**measured["weights"]).classifier > 0
 
 
 def test_log_odds_stay_finite() -> None:
@@ -286,10 +275,3 @@ def test_sheets_show_products_and_negatives_in_equal_number(tmp_path: Path) -> N
     sheets = draw_sheets(chosen, {}, tmp_path / "sheets")
     assert [s.name for s in sheets] == ["sheet-01.jpg", "sheet-02.jpg"]
     assert len((tmp_path / "sheets" / "photos.csv").read_text().splitlines()) == 25
-
-
-def test_settings_keep_their_fusion_without_weights() -> None:
-    from training.detector.fusion import fused_settings
-
-    assert fused_settings(DetectorSettings(), None) == DetectorSettings()
-    assert fused_settings(DetectorSettings(), FusionWeights(0.7, 0.2, 0.1)).fusion_classifier == 0.2

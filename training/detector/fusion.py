@@ -1,46 +1,32 @@
 """Detector and classifier together: crops of boxes looked at again, and scores of whole photos joined.
 
-Weights are a logistic regression on log-odds. What is measured comes from weights fitted on other sources.
+Both join log-odds with weights that are set and not fitted: a few sources with products are too few to fit weights on
+and measure them too, and scores from weights of their own for each source cannot be ranked together.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from training.detector.coco import judge
 from training.detector.held_out import Looked
 from wildvision.evaluation.bootstrap import Estimate, cluster_weights
 from wildvision.evaluation.metrics import Ranking, aligned, auroc, recall_at_fpr
 from wildvision.evaluation.scores import ScoreTable
 from wildvision.imaging import decode
-from wildvision.models import Classifier, DetectorSettings
+from wildvision.models import Classifier
 from wildvision.models.detector import CROP_MARGIN
-from wildvision.policy.calibration import Calibrator
-from wildvision.policy.fitting import source_folds
 
 LOOKED_AT = 3  # boxes of a photo
 LEAST_SCORE = 0.05  # of a box, before calibration
-FEWEST = 10  # right boxes, or photos, that weights are fitted on
 NO_BOX = 0.01  # stands for the score of a group without boxes
+BOXES = 0.5  # weight of the best box beside the classifier, the better judge of whole photos
 Floats = npt.NDArray[np.float64]
-
-
-class FusionWeights(NamedTuple):
-    """Weights of the two log-odds and an offset."""
-
-    detector: float
-    classifier: float
-    offset: float
-
-    def apply(self, detector: Floats, classifier: Floats) -> Floats:
-        """Fused log-odds ``(n,)``."""
-        return self.detector * detector + self.classifier * classifier + self.offset
 
 
 def look_again(looked: Sequence[Looked], classifier: Classifier) -> list[Looked]:
@@ -60,55 +46,6 @@ def _with_crop_scores(item: Looked, classifier: Classifier) -> Any:
     return dataclasses.replace(found, crop_scores=scores)
 
 
-def fit_crop_weights(
-    looked: Sequence[Looked], calibration: Mapping[str, Calibrator]
-) -> tuple[FusionWeights | None, int]:
-    """Weights for the second look and the number of right boxes behind them; ``None`` where those are too few.
-
-    Args:
-        looked: Photos with calibrated detections and the crop scores of :func:`look_again`.
-        calibration: The classifier's; identity where it has none.
-    """
-    x, y = [], []
-    for item in looked:
-        if item.found.crop_scores is None or (item.record.positive and not item.record.boxes):
-            continue
-        good, judged = judge(item.record, item.found)
-        for n in np.flatnonzero(judged & np.isfinite(item.found.crop_scores)):
-            crop = calibration[item.found.groups[n]].apply(log_odds(item.found.crop_scores[n : n + 1]))
-            x.append((float(log_odds(item.found.scores[n : n + 1])[0]), float(log_odds(crop)[0])))
-            y.append(bool(good[n]))
-    return fit_weights(np.array(x).reshape(-1, 2), np.array(y, bool)), int(np.sum(y))
-
-
-def fused_settings(settings: DetectorSettings, weights: FusionWeights | None) -> DetectorSettings:
-    """The card's settings with fitted weights, or as they were."""
-    if weights is None:
-        return settings
-    return dataclasses.replace(
-        settings,
-        fusion_detector=weights.detector,
-        fusion_classifier=weights.classifier,
-        fusion_offset=weights.offset,
-    )
-
-
-def fit_weights(x: Floats, y: npt.NDArray[np.bool_]) -> FusionWeights | None:
-    """Logistic regression on log-odds ``(n, 2)``; weights are never negative. ``None`` with too little to fit on."""
-    from sklearn.linear_model import LogisticRegression
-
-    if min(y.sum(), (~y).sum()) < FEWEST:
-        return None
-    model = LogisticRegression(C=1.0, max_iter=1000).fit(x, y)
-    a, b = (float(v) for v in model.coef_[0])
-    if b >= 0 and a > 0:
-        return FusionWeights(a, b, float(model.intercept_[0]))
-    kept = int(a > 0)  # a model that only misleads gets no weight, and the other is fitted alone
-    alone = LogisticRegression(C=1.0, max_iter=1000).fit(x[:, [1 - kept]], y)
-    weight, offset = max(float(alone.coef_[0, 0]), 1e-3), float(alone.intercept_[0])
-    return FusionWeights(weight, 0.0, offset) if kept else FusionWeights(1e-3, weight, offset)
-
-
 def image_fusion(
     folds: Sequence[Sequence[Looked]], tables: Sequence[ScoreTable], *, resamples: int = 300, seed: int = 0
 ) -> dict[str, Any]:
@@ -121,8 +58,8 @@ def image_fusion(
         seed: Of the bootstrap.
 
     Returns:
-        Weights and their share of photos, and for each group with positives AUROC and recall at 1 % false positives of
-        the three, the latter also among photos with several objects.
+        For each group with positives AUROC and recall at 1 % false positives of the three, the latter also among photos
+        with several objects.
     """
     raw = {
         (source, PurePosixPath(path).name): row
@@ -144,12 +81,7 @@ def image_fusion(
     labels = np.array([[r.group == g for g in groups] for r in records])
     boxes = np.array([[_best(item, g) for g in groups] for _, item, _ in rows])
     own = np.array([row for _, _, row in rows])
-    held = source_folds(sources, labels.any(axis=1))
-    fused = np.empty_like(own)
-    for k in np.unique(held):
-        weights = _pooled(boxes[held != k], own[held != k], labels[held != k]) or FusionWeights(0.5, 0.5, 0.0)
-        fused[held == k] = weights.apply(boxes[held == k], own[held == k])
-    final = _pooled(boxes, own, labels)
+    fused = own + BOXES * boxes
     company = np.array([sum(not b.crowd for b in r.boxes or ()) > 1 for r in records])
     objects = [r.object_id or r.path for r in records]
     found: dict[str, Any] = {}
@@ -171,8 +103,7 @@ def image_fusion(
             }
     return {
         "n": len(rows),
-        "weights": final._asdict() if final else None,
-        "measured_with": "weights fitted on other sources than the photo's own",
+        "box_weight": BOXES,
         "groups": found,
     }
 
@@ -181,10 +112,6 @@ def log_odds(p: npt.ArrayLike) -> Floats:
     """Of probabilities, kept a millionth away from 0 and 1."""
     safe = np.clip(np.asarray(p, np.float64), 1e-6, 1 - 1e-6)
     return np.asarray(np.log(safe / (1 - safe)))
-
-
-def _pooled(boxes: Floats, own: Floats, labels: npt.NDArray[np.bool_]) -> FusionWeights | None:
-    return fit_weights(np.stack([boxes.ravel(), own.ravel()], axis=1), labels.ravel())
 
 
 def _best(item: Looked, group: str) -> float:

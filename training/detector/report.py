@@ -126,9 +126,10 @@ def _second_look(look: Mapping[str, Any]) -> str:
         for part, measured in look["ap50"].items()
         for group, before in measured["before"].items()
     ]
-    weights = ", ".join(f"{name} {value:.2f}" for name, value in look["weights"].items()) if look["weights"] else "none"
+    weights = ", ".join(f"{name} {value:.2f}" for name, value in look["weights"].items())
     heads = ["part", "group", "AP50, detector alone", "AP50, with the second look"]
-    return f"<p>Weights of the log-odds: {weights}. {escape(look['measured_with'])}.</p>" + table("", heads, rows)
+    text = f"<p>Weights of the log-odds: {weights}. Measured on the boxes looked at twice.</p>"
+    return text + table("", heads, rows)
 
 
 def _fusion(fusion: Mapping[str, Any]) -> str:
@@ -139,8 +140,5 @@ def _fusion(fusion: Mapping[str, Any]) -> str:
     ]
     heads = ["group", "photos", "with several objects", "ranked by", "AUROC", "recall at 1 % FPR"]
     heads.append("recall at 1 % FPR, several objects")
-    weights = fusion["weights"] or {}
-    shown = ", ".join(f"{name} {value:.2f}" for name, value in weights.items()) or "too few photos to fit"
-    return f"<p>Weights of the log-odds: {shown}. Measured with {escape(fusion['measured_with'])}.</p>" + table(
-        f"{fusion['n']} photographs", heads, rows
-    )
+    text = f"<p>Both: the classifier's logit plus {fusion['box_weight']} times the log-odds of the best box.</p>"
+    return text + table(f"{fusion['n']} photographs", heads, rows)
