@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from training.classifier.config import ClassifierConfig
+from training.classifier.config import read_config as read_classifier_config
 from training.detector.coco import coco_map
 from training.detector.config import DetectorConfig, read_config, run_name
 from training.detector.fitting import GroupPolicy, calibrated, fit_policy, rescored
@@ -30,6 +31,7 @@ from training.detector.measures import budget, measure_part, usable
 from training.detector.report import Report, write_report
 from training.evaluate import load_network
 from wildvision.backends.torch_backend import TorchBackend
+from wildvision.errors import ArgumentError
 from wildvision.evaluation.scores import read_scores
 from wildvision.models import (
     Classifier,
@@ -52,11 +54,15 @@ def main() -> None:
     parser.add_argument("--folds", type=int, nargs="+", help="folds to measure (default: all)")
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--data", type=Path, help="folder of the photos (default: as in the configuration)")
+    parser.add_argument(
+        "--classifier", type=Path, help="configuration of the classifier that looks again (default: of start_from)"
+    )
     parser.add_argument("--to", type=Path, help="folder for the weights and the card")
     parser.add_argument("--report", type=Path, help="folder for the report")
     args = parser.parse_args()
     config = read_config(args.config, data=args.data)
-    report, policy = evaluate(config, args.folds or range(len(config.folds)), args.runs)
+    second = read_classifier_config(args.classifier) if args.classifier else config.classifier()
+    report, policy = evaluate(config, args.folds or range(len(config.folds)), args.runs, second)
     if args.report:
         print(write_report(report, args.report))
     if args.to:
@@ -68,7 +74,12 @@ def main() -> None:
 
 
 def evaluate(
-    config: DetectorConfig, folds: Sequence[int], runs: Path, *, resamples: int = 300
+    config: DetectorConfig,
+    folds: Sequence[int],
+    runs: Path,
+    classifier: ClassifierConfig | None = None,
+    *,
+    resamples: int = 300,
 ) -> tuple[Report, dict[str, GroupPolicy]]:
     """Every number of a recipe, and the policy fitted on the way.
 
@@ -76,9 +87,11 @@ def evaluate(
         config: The recipe.
         folds: Folds that have been trained.
         runs: Folder with the runs.
+        classifier: Of the same folds; looks again, where it is given and its runs are there.
         resamples: Bootstrap resamples.
     """
-    classifier = config.classifier()
+    if classifier and classifier.folds != config.folds:
+        raise ArgumentError(f"{classifier.name} has other folds than {config.name}: it may have seen these photos")
     parts = [_looked(config, classifier, k, runs) for k in folds]
     policy = fit_policy([item for part in parts for item in part])
     calibration = {group: p.calibrator for group, p in policy.items()}

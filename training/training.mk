@@ -18,7 +18,7 @@ train: prepare ## the bundled classifiers, and models that leave sources out
 train-detector: train ## the bundled detector, from the small classifier's runs, with its report
 	$(BIN)/python -m training.train_detector configs/detector-default.yaml --data $(DATA) $(FOLDS)
 	$(BIN)/python -m training.train_detector configs/detector-default.yaml --data $(DATA) --final
-	$(BIN)/python -m training.ship_detector configs/detector-default.yaml --data $(DATA) --report reports/detector --to src/wildvision/weights
+	$(BIN)/python -m training.ship_detector configs/detector-default.yaml --data $(DATA) --classifier configs/classifier-default.yaml --report reports/detector --to src/wildvision/weights
 
 evaluate: $(VENV)/.installed-dev ## measure the recipes on sources that their models have not seen (after make train)
 	for name in $(CLASSIFIERS); do $(BIN)/python -m training.evaluate configs/classifier-$$name.yaml --data $(DATA) --report reports/$$name || exit 1; done
