@@ -9,8 +9,10 @@ import sys
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import wildvision as wv
 from wildvision.evaluation.card_metrics import metrics_block
@@ -54,6 +56,20 @@ def test_the_bundled_model_finds_the_group_of_most_product_samples() -> None:
     predictions = wv.load_classifier(device="cpu").predict([str(p) for p in products])
     right = sum(p.group == rows[path.name]["group"] for p, path in zip(predictions, products, strict=True))
     assert right / len(products) >= 0.7
+
+
+def test_the_bundled_detector_finds_the_same_boxes_in_batches_and_in_arrays() -> None:
+    detector = wv.load_detector(device="cpu")
+    photos = [str(p) for p in PHOTOS[:6]]
+    alone = [detector.predict(photo, score=0.02) for photo in photos]
+    together = detector.predict(photos, batch_size=16, score=0.02)
+    arrays = detector.predict([np.asarray(Image.open(photo).convert("RGB")) for photo in photos], score=0.02)
+    assert sum(map(len, alone)) > 0
+    for one, batched, pixels in zip(alone, together, arrays, strict=True):
+        assert one.groups == batched.groups == pixels.groups
+        for other in (batched, pixels):
+            np.testing.assert_allclose(one.scores, other.scores, atol=1e-3)
+            np.testing.assert_allclose(one.boxes, other.boxes, atol=0.5)
 
 
 def test_every_sample_is_marked_as_a_render() -> None:
