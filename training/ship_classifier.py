@@ -54,7 +54,8 @@ def main() -> None:
         taxonomy=taxonomy,
         training=_training(config, table),
     )
-    card, chosen = recalibrate(card, table, methods=("temperature", "platt"))
+    # The refitted head's logits are small and not centred: no temperature alone can make probabilities of them.
+    card, chosen = recalibrate(card, table, methods=("platt",))
     card = dataclasses.replace(card, metrics=metrics_block(evaluation, measured_on, calibration=chosen))
     written = export_weights(network, card, args.to)
     print(f"{written.name}: {written.weights.bytes / 1e6:.1f} MB, sha256 {written.weights.sha256[:12]}")
