@@ -104,6 +104,7 @@ def evaluate(
     kinds = {name: part for name, part in kinds.items() if any(i.record.boxes for i in part)}
     at_budget = budget(kinds.get("real") or items)
     review = {group: p.review for group, p in policy.items()}
+    known = _classifier_calibration(classifier)
     tables = [_scores(runs / run_name(classifier.name, k)) for k in folds] if classifier else []
     ready = [table for table in tables if table is not None]
     return (
@@ -112,8 +113,8 @@ def evaluate(
             measured_on=_measured_on(config, folds),
             policy={group: p.to_json() for group, p in policy.items()},
             parts={name: measure_part(part, review, at_budget, resamples=resamples) for name, part in kinds.items()},
-            second_look=second_look(kinds, _classifier_calibration(classifier), config.detector),
-            image_fusion=image_fusion(judged, ready, resamples=resamples) if len(ready) == len(folds) else {},
+            second_look=second_look(kinds, known, config.detector),
+            image_fusion=image_fusion(judged, ready, known, resamples=resamples) if len(ready) == len(folds) else {},
         ),
         policy,
     )

@@ -214,7 +214,7 @@ def test_photos_are_ranked_better_by_both_models_than_by_either() -> None:
         groups=GROUPS,
         leaves=("x",),
     )
-    fusion = image_fusion(parts, [table], resamples=10)
+    fusion = image_fusion(parts, [table], {group: Platt() for group in GROUPS}, resamples=10)
     assert fusion["n"] == len(rows)
     assert set(fusion["groups"]) == {"ivory", "python_skin"}
     ivory = fusion["groups"]["ivory"]

@@ -7,7 +7,7 @@ and measure them too, and scores from weights of their own for each source canno
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -21,6 +21,7 @@ from wildvision.evaluation.scores import ScoreTable
 from wildvision.imaging import decode
 from wildvision.models import Classifier
 from wildvision.models.detector import CROP_MARGIN
+from wildvision.policy.calibration import Calibrator
 
 LOOKED_AT = 3  # boxes of a photo
 LEAST_SCORE = 0.05  # of a box, before calibration
@@ -47,13 +48,19 @@ def _with_crop_scores(item: Looked, classifier: Classifier) -> Any:
 
 
 def image_fusion(
-    folds: Sequence[Sequence[Looked]], tables: Sequence[ScoreTable], *, resamples: int = 300, seed: int = 0
+    folds: Sequence[Sequence[Looked]],
+    tables: Sequence[ScoreTable],
+    calibration: Mapping[str, Calibrator],
+    *,
+    resamples: int = 300,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Whole photos ranked by the classifier, by the detector's best box and by both; photographs only.
 
     Args:
         folds: Calibrated detections of each fold's held-out photos.
         tables: The classifier's scores of the same photos, in any order.
+        calibration: The classifier's; puts its logits on the scale of the boxes' log-odds.
         resamples: Bootstrap resamples.
         seed: Of the bootstrap.
 
@@ -80,7 +87,8 @@ def image_fusion(
     sources = [r.source for r in records]
     labels = np.array([[r.group == g for g in groups] for r in records])
     boxes = np.array([[_best(item, g) for g in groups] for _, item, _ in rows])
-    own = np.array([row for _, _, row in rows])
+    raw_logits = np.array([row for _, _, row in rows])
+    own = np.stack([log_odds(calibration[g].apply(raw_logits[:, k])) for k, g in enumerate(groups)], axis=1)
     fused = own + BOXES * boxes
     company = np.array([sum(not b.crowd for b in r.boxes or ()) > 1 for r in records])
     objects = [r.object_id or r.path for r in records]

@@ -140,5 +140,6 @@ def _fusion(fusion: Mapping[str, Any]) -> str:
     ]
     heads = ["group", "photos", "with several objects", "ranked by", "AUROC", "recall at 1 % FPR"]
     heads.append("recall at 1 % FPR, several objects")
-    text = f"<p>Both: the classifier's logit plus {fusion['box_weight']} times the log-odds of the best box.</p>"
+    both = f"the classifier's calibrated log-odds plus {fusion['box_weight']} times those of the best box"
+    text = f"<p>Both: {both}.</p>"
     return text + table(f"{fusion['n']} photographs", heads, rows)
