@@ -114,3 +114,22 @@ def test_pillow_gives_the_same_pixels_as_the_fast_decoder(monkeypatch, name, tar
     slow = decode(data, target=target)
     assert fast.image.shape == slow.image.shape
     assert np.abs(fast.image.astype(int) - slow.image).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ("unknown error when reading image file", Status.UNREADABLE),  # Pillow, of damaged data
+        ("Error -3 while decompressing data: unknown compression method", Status.UNREADABLE),  # zlib, likewise
+        ("unknown pixel mode", Status.UNSUPPORTED),
+        ("Unsupported BMP bitfields layout", Status.UNSUPPORTED),
+    ],
+)
+def test_damage_is_told_from_variants_that_are_not_known(said, status, monkeypatch):
+    def fail(*_):
+        raise OSError(said)
+
+    monkeypatch.setattr(formats, "_load", fail)
+    decoded = decode(encode(photo(), "PNG"))
+    assert decoded.status is status
+    assert said in decoded.error

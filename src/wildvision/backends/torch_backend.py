@@ -15,7 +15,7 @@ from wildvision.errors import ArgumentError
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 # Pixels that go through a CPU at once. glibc takes every block over 32 MiB from the kernel anew, page fault by page
-# fault; the largest activations of an EfficientNet-Lite stay below that, and batches of 32 take half the time.
+# fault; with so few, the largest activations of an EfficientNet-Lite stay below that.
 CPU_PIXELS = 4 * 256 * 256
 
 

@@ -40,6 +40,10 @@ _PLUGINS = (
 )
 _FORMATS = [plugin.format for plugin in _PLUGINS]
 
+# What decoders say of a variant that they do not know. "Unknown" by itself is no sign: of damaged data Pillow says
+# "unknown error" and zlib "unknown compression method".
+_VARIANTS = ("unsupported", "unknown pixel mode", "unknown raw mode")
+
 
 def rgb_from_bytes(data: bytes, target: int | None, limits: Limits) -> tuple[UInt8Image, tuple[int, int]]:
     """Upright sRGB pixels and the ``(width, height)`` of the upright original.
@@ -114,6 +118,6 @@ def _refusal(data: bytes, error: Exception, size: tuple[int, int] | None) -> Inp
     reason = "cannot identify it" if isinstance(error, UnidentifiedImageError) else f"{error or type(error).__name__}"
     if "truncated" in text or isinstance(error, EOFError) or (kind in SUPPORTED and is_cut(data, kind)):
         return InputError(Status.TRUNCATED, f"the {kind} file is incomplete: {reason}", size=size)
-    if isinstance(error, NotImplementedError) or "unsupported" in text or "unknown" in text:
+    if isinstance(error, NotImplementedError) or any(words in text for words in _VARIANTS):
         return InputError(Status.UNSUPPORTED, f"a kind of {kind} that cannot be decoded: {reason}", size=size)
     return InputError(Status.UNREADABLE, f"the {kind} file is damaged: {reason}", size=size)
