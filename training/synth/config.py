@@ -114,8 +114,8 @@ def sample_scene(config: SynthConfig, seed: int, index: int, hdris: Sequence[str
             "lens": rng.choice((24, 26, 28, 35, 50, 70)),
             "fill": rng.uniform(*rng.choices(((0.8, 1.25), (0.5, 0.8), (0.22, 0.5)), (4, 4.5, 0.7))[0]),
             "shift": [max(-0.24, min(0.24, rng.gauss(0, 0.1))) for _ in range(2)],
-            "fstop": rng.choice((2.8, 5.6, 11, 16)),
-            "dof": rng.random() < 0.35,
+            "fstop": rng.choice((4, 5.6, 11, 16)),
+            "dof": rng.random() < 0.3,
             "aspect": rng.choices((1.0, 4 / 3, 3 / 4, 16 / 9, 9 / 16), (4, 4, 4, 1, 2))[0],
         },
         "layout": {

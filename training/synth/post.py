@@ -62,28 +62,28 @@ class Finished:
 
 def sample_post(rng: random.Random) -> dict[str, Any]:
     """All post-processing parameters of one picture; JSON-able."""
-    warm = rng.gauss(0, 0.07) if rng.random() < 0.7 else 0.0
+    warm = rng.gauss(0, 0.06) if rng.random() < 0.6 else 0.0
     return {
-        "expose": rng.triangular(0.28, 0.66, 0.46) if rng.random() < 0.9 else None,
+        "expose": rng.triangular(0.36, 0.68, 0.52) if rng.random() < 0.9 else None,
         "gain": [1 + warm, 1 + rng.gauss(0, 0.025), 1 - warm],
         "gamma": 2 ** rng.gauss(0, 0.18),
         "contrast": rng.gauss(1.1, 0.1),
-        "saturation": max(0.3, rng.gauss(1.08, 0.2)),
+        "saturation": max(0.4, rng.gauss(1.03, 0.15)),
         "vignette": rng.uniform(0, 0.4) if rng.random() < 0.3 else 0.0,
-        "defocus": rng.uniform(0.4, 1.2) if rng.random() < 0.13 else 0.0,
-        "motion": (rng.uniform(2, 5), rng.uniform(0, 180)) if rng.random() < 0.05 else None,
+        "defocus": rng.uniform(0.4, 1.0) if rng.random() < 0.08 else 0.0,
+        "motion": (rng.uniform(2, 5), rng.uniform(0, 180)) if rng.random() < 0.03 else None,
         "shot": abs(rng.gauss(0, 0.012)) if rng.random() < 0.7 else 0.0,
         "read": abs(rng.gauss(0, 0.004)),
         "chroma": abs(rng.gauss(0, 0.009)) if rng.random() < 0.4 else 0.0,
         "sharpen": rng.uniform(0.3, 1.2) if rng.random() < 0.4 else 0.0,
-        "thumb": rng.uniform(0.4, 0.8) if rng.random() < 0.12 else 1.0,
+        "thumb": rng.uniform(0.5, 0.8) if rng.random() < 0.1 else 1.0,
         "grey": rng.random() < 0.03,
         "watermark": rng.random() < 0.12,
         "price": rng.random() < 0.08,
         "text": rng.random() < 0.12,
         "screenshot": rng.random() < 0.07,
-        "quality": rng.choice((95, 90, 85, 75, 60, 45, 32)),
-        "again": rng.choice((40, 60, 80)) if rng.random() < 0.3 else None,
+        "quality": rng.choice((95, 92, 90, 85, 80, 70, 55)),
+        "again": rng.choice((50, 65, 80)) if rng.random() < 0.2 else None,
         "seed": rng.getrandbits(32),
     }
 
