@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -58,8 +60,36 @@ def test_large_batches_go_through_a_cpu_in_parts() -> None:
     module.register_forward_pre_hook(lambda _, args: seen.append(len(args[0])))
     batch = np.random.default_rng(1).integers(0, 256, (9, 256, 256, 3), dtype=np.uint8)
     means = backend(module)(batch)[1]
-    assert seen == [4, 4, 1]
+    assert sorted(seen) == [1, 4, 4]
     np.testing.assert_array_equal(means, np.concatenate([backend(Echo())(batch[i : i + 1])[1] for i in range(9)]))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_each_core_takes_parts_of_its_own_and_torch_keeps_its_threads(threads: int) -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), Echo())
+    seen: set[tuple[int, int]] = set()
+    module.register_forward_pre_hook(lambda *_: seen.add((threading.get_ident(), torch.get_num_threads())))
+    batch = np.random.default_rng(1).integers(0, 256, (16, 256, 256, 3), dtype=np.uint8)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        means = backend(module)(batch)[1]
+        assert torch.get_num_threads() == threads
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert len(seen) <= min(threads, 4)
+    assert {number for _, number in seen} == {1}
+    expected = np.concatenate([backend(module)(batch[i : i + 4])[1] for i in range(0, 16, 4)])
+    np.testing.assert_allclose(means, expected, atol=1e-6)
+
+
+def test_a_failure_in_one_part_comes_through_from_several_cores() -> None:
+    batch = np.zeros((16, 256, 256, 3), np.uint8)
+    with pytest.raises(DeviceMemoryError, match="batch of 16 photos"):
+        backend(Raise(MemoryError()))(batch)
 
 
 def test_the_module_is_put_into_evaluation_mode() -> None:

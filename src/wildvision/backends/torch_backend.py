@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 
 import numpy as np
@@ -61,9 +63,8 @@ class TorchBackend:
     def __call__(self, batch: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float32], ...]:
         """As :meth:`wildvision.backends.Backend.__call__`."""
         try:
-            with torch.inference_mode(), self._arithmetic():
-                parts = [self._module(self._normalised(part)) for part in self._parts(batch)]
-                return tuple(torch.cat(outputs).float().cpu().numpy() for outputs in zip(*parts, strict=True))
+            parts = self._all_of(self._parts(batch))
+            return tuple(torch.cat(outputs).cpu().numpy() for outputs in zip(*parts, strict=True))
         except (RuntimeError, MemoryError) as error:
             if not _out_of_memory(error):
                 raise
@@ -76,6 +77,26 @@ class TorchBackend:
             return [batch]
         step = max(1, CPU_PIXELS // (batch.shape[1] * batch.shape[2]))
         return [batch[start : start + step] for start in range(0, len(batch), step)] or [batch]
+
+    def _all_of(self, parts: list[npt.NDArray[np.uint8]]) -> list[tuple[Tensor, ...]]:
+        """Outputs of every part. On a CPU each core takes parts of its own: sharing one part, cores wait for each other.
+
+        The number of cores is torch's number of threads, which stays as it is for everybody else.
+        """
+        threads = torch.get_num_threads()
+        lanes = min(len(parts), threads) if self._device.type == "cpu" else 1
+        if lanes == 1:
+            return [self._outputs(part) for part in parts]
+        ready = threading.Barrier(lanes + 1)
+        with ThreadPoolExecutor(lanes, initializer=_take_one_core, initargs=(ready,)) as pool:
+            outputs = [pool.submit(self._outputs, part) for part in parts]
+            ready.wait()
+            torch.set_num_threads(threads)
+            return [output.result() for output in outputs]
+
+    def _outputs(self, part: npt.NDArray[np.uint8]) -> tuple[Tensor, ...]:
+        with torch.inference_mode(), self._arithmetic():
+            return tuple(output.float() for output in self._module(self._normalised(part)))
 
     def _normalised(self, batch: npt.NDArray[np.uint8]) -> Tensor:
         # NHWC bytes seen as NCHW are channels_last already: no copy on the CPU, and a quarter of the transfer.
@@ -94,6 +115,12 @@ class TorchBackend:
         )
         with autocast, exact:
             yield
+
+
+def _take_one_core(ready: threading.Barrier) -> None:
+    torch.get_num_threads()  # takes the process's number, which would else overwrite this thread's own at first use
+    torch.set_num_threads(1)
+    ready.wait()
 
 
 def _out_of_memory(error: Exception) -> bool:
