@@ -79,7 +79,7 @@ class TorchBackend:
         return [batch[start : start + step] for start in range(0, len(batch), step)] or [batch]
 
     def _all_of(self, parts: list[npt.NDArray[np.uint8]]) -> list[tuple[Tensor, ...]]:
-        """Outputs of every part. On a CPU each core takes parts of its own: sharing one part, cores wait for each other.
+        """Outputs of every part. Each core of a CPU takes parts of its own: sharing one, cores wait for each other.
 
         The number of cores is torch's number of threads, which stays as it is for everybody else.
         """

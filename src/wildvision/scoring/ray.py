@@ -100,7 +100,7 @@ def run_ray(
             ray.init(num_cpus=slots, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     with _in_order(ray):
         dataset = _pipeline(
-            ray.data.read_parquet(files, override_num_blocks=len(files)),
+            ray.data.read_parquet(files),
             models,
             scorer.loader(settings.remote),
             columns=None,
@@ -173,7 +173,9 @@ def _pipeline(
 ) -> Any:
     from ray.data import ActorPoolStrategy
 
-    decoded = dataset.map_batches(
+    # Ray's readers make blocks of up to 128 MiB, and a block goes through a stage as one: of small rows such as paths
+    # that would be a whole dataset, decoded by one actor while the models wait.
+    decoded = dataset.repartition(target_num_rows_per_block=2 * batch_size).map_batches(
         DecodeStage,
         fn_constructor_args=(loader, columns),
         batch_size=batch_size,
