@@ -7,6 +7,7 @@ python -m training.train_classifier configs/classifier-fast.yaml --final      # 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import logging
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -75,9 +76,10 @@ def train(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: P
     network.backbone.load_state_dict(pretrained)
     sampler = BatchSampler(photos.records, rows, config.sampling, size=config.batch_size, seed=config.seed)
     log.info("%s: %d photos, expected shares %s", folder.name, len(rows), _rounded(sampler.shares(photos.records)))
-    batches = Batches(photos, sampler, config, network, composer(config, unseen))
-    average = Run(network, config, folder).fit(batches)
-    refit(average, pretrained, photos, sampler, config)
+    paste = composer(config, unseen)
+    average = Run(network, config, folder).fit(Batches(photos, sampler, config, network, paste))
+    as_used = dataclasses.replace(config, train_size=config.input.size, seed=config.seed + 1)
+    refit(average, pretrained, Batches(photos, sampler, as_used, network, paste), config)
     torch.save(average.state_dict(), folder / "average.pt")
     test = [
         i

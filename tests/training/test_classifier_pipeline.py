@@ -52,6 +52,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     }  # fmt: skip
     raw["input"]["size"] = 32
     raw["sampling"]["composed"] = 0.0
+    raw["refit"]["augmented"] = 8
     (tmp_path / "toy.yaml").write_text(yaml.safe_dump(raw), encoding="utf-8")
     fresh = Network("tf_efficientnet_lite0", Rollup.of(load_taxonomy())).backbone.state_dict()
     monkeypatch.setattr(train_classifier, "pretrained_backbone", lambda *_, **__: fresh)

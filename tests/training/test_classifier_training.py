@@ -16,7 +16,7 @@ from training.classifier.config import ClassifierConfig, Refit, read_config
 from training.classifier.engine import Batches, Run, score_photos
 from training.classifier.photos import Photos, load_photos
 from training.classifier.pretrained import _rename
-from training.classifier.refit import fit_head, interpolate
+from training.classifier.refit import features, fit_head, interpolate, refit
 from training.classifier.sampling import BatchSampler
 from training.data.manifest import Record, write_manifest
 from wildvision.errors import ArgumentError
@@ -187,10 +187,26 @@ def test_the_head_is_fitted_as_far_as_its_penalty_lets_it(
     noise = np.random.default_rng(0).normal(size=(80, fitted.features))
     x = torch.from_numpy(7 + 5 * (noise + 3 * np.eye(4, fitted.features)[group])).float()
     leaves = torch.from_numpy(fitted.rollup.members.argmax(1)[group])
-    how = replace(config, refit=Refit(pretrained_share=0.0, l2=l2))
+    how = replace(config, refit=Refit(pretrained_share=0.0, l2=l2, augmented=0))
     fit_head(fitted, x, torch.eye(4)[group], leaves, torch.full((80,), 1 / 80), how)
     right = fitted.head(x)[:, 4:].softmax(1)[torch.arange(80), leaves] > 0.5
     assert least <= right.float().mean() <= most
+
+
+def test_a_refit_takes_whole_photos_and_augmented_samples_alike(photos: Photos, config: ClassifierConfig) -> None:
+    fitted = network(config).eval()
+    pretrained = {name: value.clone() for name, value in fitted.backbone.state_dict().items()}
+    heads = []
+    for augmented in (0, 8, 8):
+        how = replace(config, refit=Refit(pretrained_share=0.5, l2=1.0, augmented=augmented))
+        refit(fitted, pretrained, batches(photos, how), how)
+        heads.append(fitted.head.weight.detach().clone())
+    assert torch.equal(heads[1], heads[2])
+    assert not torch.allclose(heads[0], heads[1])
+    with torch.no_grad():
+        ivory = fitted.group_logits(fitted.head(features(fitted, photos.pixels, config)))[:, 0].numpy()
+    shown = np.array([r.group == "ivory" for r in photos.records])
+    assert ivory[shown].mean() > ivory[~shown].mean()
 
 
 def test_photos_are_cached_and_bad_ones_left_out(tmp_path: Path, config: ClassifierConfig) -> None:

@@ -48,10 +48,13 @@ class Refit:
     Attributes:
         pretrained_share: Share in [0, 1] of the ImageNet weights in the backbone's; 0 keeps what was trained.
         l2: Weight of the penalty on the head's weights, for features of unit variance.
+        augmented: Number of samples, drawn and augmented as in training, that the head is fitted on beside the whole
+            photos; together they weigh as much as these.
     """
 
     pretrained_share: float
     l2: float
+    augmented: int
 
 
 @dataclass(frozen=True)

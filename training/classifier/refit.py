@@ -8,39 +8,49 @@ layer (Kirichenko et al. 2023, https://arxiv.org/abs/2204.02937).
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import islice
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from training.classifier.config import ClassifierConfig
-from training.classifier.engine import losses
-from training.classifier.photos import Photos
-from training.classifier.sampling import BatchSampler
+from training.classifier.engine import Batches, losses
 from training.optim import normalise
 from wildvision.models.network import Network
 
 log = logging.getLogger(__name__)
 BATCH = 8  # more at once spend a CPU's time on page faults
-ITERATIONS = 60  # of L-BFGS; the loss moves in the fourth digit by then
+ITERATIONS = 80  # of L-BFGS; the loss moves in the fourth digit by then
 
 
-def refit(
-    network: Network,
-    pretrained: Mapping[str, Tensor],
-    photos: Photos,
-    sampler: BatchSampler,
-    config: ClassifierConfig,
-) -> None:
-    """Move the backbone towards ``pretrained`` and fit the head on whole photos, weighed as the sampler draws them."""
+def refit(network: Network, pretrained: Mapping[str, Tensor], batches: Batches, config: ClassifierConfig) -> None:
+    """Move the backbone towards ``pretrained``, then fit the head on whole photos and on augmented samples.
+
+    Whole photos weigh as the sampler draws them. They are what the model is used on, but most are a museum's; crops,
+    composed pictures and spoilt colours stand for everybody else's.
+
+    Args:
+        network: Changed in place.
+        pretrained: State of the backbone.
+        batches: Gives the photos, their weights and, at the size that the model is used at, the augmented samples.
+        config: Of the model.
+    """
     interpolate(network.backbone, pretrained, config.refit.pretrained_share)
-    rows = sampler.numbers
+    photos, rows = batches.photos, batches.sampler.numbers
+    x = features(network, (np.asarray(photos.pixels[i]) for i in rows), config)
     groups = torch.tensor([[photos.records[i].group == g for g in network.rollup.groups] for i in rows]).float()
     leaves = torch.tensor([network.rollup.leaves.index(photos.records[i].leaf) for i in rows])
-    weights = torch.from_numpy(sampler.weights).float()
-    fit_head(network, features(network, photos, rows, config), groups, leaves, weights, config)
+    weights = torch.from_numpy(batches.sampler.weights).float()
+    for pixels, more_groups, more_leaves in (batches[k] for k in range(config.refit.augmented // config.batch_size)):
+        x = torch.cat([x, features(network, pixels.numpy(), config)])
+        groups, leaves = torch.cat([groups, more_groups]), torch.cat([leaves, more_leaves])
+    if added := len(x) - len(rows):
+        weights = torch.cat([weights / 2, torch.full((added,), 0.5 / added)])
+    fit_head(network, x, groups, leaves, weights, config)
 
 
 @torch.no_grad()
@@ -52,12 +62,12 @@ def interpolate(backbone: nn.Module, pretrained: Mapping[str, Tensor], share: fl
 
 
 @torch.inference_mode()
-def features(network: Network, photos: Photos, rows: np.ndarray, config: ClassifierConfig) -> Tensor:
-    """Pooled features ``(n, d)`` float32 of whole photos at the size that the model is used at."""
+def features(network: Network, pictures: Iterable[npt.NDArray[np.uint8]], config: ClassifierConfig) -> Tensor:
+    """Pooled features ``(n, d)`` float32 of pictures ``(S, S, 3)`` at the size that the model is used at."""
     device, size = next(network.parameters()).device, config.input.size
     out = []
-    for start in range(0, len(rows), BATCH):
-        part = [np.asarray(photos.pixels[i]) for i in rows[start : start + BATCH]]
+    pictures = iter(pictures)
+    while part := list(islice(pictures, BATCH)):
         pixels = np.stack([cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA) for image in part])
         with torch.autocast(device.type, torch.bfloat16):
             out.append(network.backbone(normalise(torch.from_numpy(pixels).to(device), config.input)).float().cpu())
