@@ -121,6 +121,17 @@ def test_a_ray_dataset_is_scored_lazily(ray: Any, local: list[dict[str, Any]], s
     check(scored.take_all(), local)
 
 
+def test_ray_decodes_a_dataset_of_one_block_in_several(
+    ray: Any, local: list[dict[str, Any]], shop: Path, tiny_folder: Path
+) -> None:
+    from wildvision.scoring.ray import score_dataset
+
+    dataset = ray.data.from_items(photos(shop, local), override_num_blocks=1)
+    scored = score_dataset(dataset, classifier=str(tiny_folder), device="cpu", batch_size=2).materialize()
+    assert scored.num_blocks() >= len(local) // 4 > 1
+    check(scored.take_all(), local)
+
+
 def test_a_spark_dataframe_is_scored_lazily(
     spark: Any, local: list[dict[str, Any]], shop: Path, tiny_folder: Path
 ) -> None:
