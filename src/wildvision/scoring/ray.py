@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import math
 import os
 import pickle
 import shutil
@@ -24,6 +26,8 @@ from wildvision.scoring.settings import ScoreSettings, usable_cores
 from wildvision.scoring.spool import items_in, items_of_rows, names_of, spool, verdict_table, verdicts_in
 
 Models = tuple[str, str | None]
+
+logger = logging.getLogger(__name__)
 
 
 def score_dataset(
@@ -59,7 +63,14 @@ def score_dataset(
         A ``ray.data.Dataset`` with the columns of the row contract; write it with ``write_parquet``. Rows keep the
         order of the dataset if ``DataContext.execution_options.preserve_order`` is set.
     """
-    _import_ray()
+    ray = _import_ray()
+    have, need = ray.cluster_resources().get("CPU", 0.0), decoders + actors * num_cpus + 1
+    if have < need:
+        logger.warning(
+            "Ray has %g CPUs and these stages hold %g at once, one of them for reading: on a cluster that does not "
+            "grow, the run waits forever. Lower num_cpus, or give Ray more: ray.init(num_cpus=%d) may exceed the cores",
+            have, need, math.ceil(need),
+        )  # fmt: skip
     loader = Scorer(classifier, detector, batch_size=batch_size, **{**options, "device": "cpu"}).loader(remote)
     return _pipeline(
         dataset,
