@@ -87,7 +87,7 @@ class TorchBackend:
         lanes = min(len(parts), threads) if self._device.type == "cpu" else 1
         if lanes == 1:
             return [self._outputs(part) for part in parts]
-        ready = threading.Barrier(lanes + 1)
+        ready = threading.Barrier(lanes + 1, timeout=60.0)  # a system without threads to spare fails, not hangs
         with ThreadPoolExecutor(lanes, initializer=_take_one_core, initargs=(ready,)) as pool:
             outputs = [pool.submit(self._outputs, part) for part in parts]
             ready.wait()
