@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.utils.flop_counter import FlopCounterMode
 
 import wildvision as wv
 from wildvision.evaluation.card_metrics import metrics_block
@@ -42,6 +43,19 @@ def test_weights_are_half_precision_and_small() -> None:
     for card in list_models():
         assert card.weights.dtype == "float16"
         assert (WEIGHTS / card.weights.file).stat().st_size < 20e6
+
+
+def multiply_adds(name: str) -> float:
+    """Of one photo, by torch's counter of floating-point operations."""
+    model = find_model(name)
+    network, size = load_network(model).to("meta").eval(), model.card.input.size
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        network(torch.empty(1, 3, size, size, device="meta"))
+    return counter.get_total_flops() / 2
+
+
+def test_the_fast_model_costs_at_most_half_as_much_as_the_default() -> None:
+    assert multiply_adds("fast") <= 0.5 * multiply_adds("default")
 
 
 def test_the_bundled_model_scores_every_sample() -> None:

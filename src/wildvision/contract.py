@@ -212,7 +212,9 @@ class Prediction:
         scores: Group name to calibrated probability in [0, 1] that the photo shows at least one product
             of that group; the values need not sum to 1. Empty unless ``ok``.
         leaves: Leaf name (products and look-alikes) to probability in [0, 1]; sums to 1. Empty unless ``ok``.
-        leaf: Best product leaf of the top group, ``None`` when the decision is ``pass``.
+        group: The group that the decision is about: the likeliest of those that ask for the strictest decision, so
+            the likeliest of all when the decision is ``pass``. ``None`` unless ``ok``.
+        leaf: Best product leaf of ``group``, ``None`` when the decision is ``pass``.
         lookalike: The nearest innocent explanation.
         decision: Triage by the operating points of the model card.
         detections: Boxes as in :meth:`Detections.to_row`, when a detector ran.
@@ -228,6 +230,7 @@ class Prediction:
     phash: str | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
     leaves: Mapping[str, float] = field(default_factory=dict)
+    group: str | None = None
     leaf: str | None = None
     lookalike: Lookalike | None = None
     decision: Decision | None = None
@@ -238,11 +241,6 @@ class Prediction:
     def ok(self) -> bool:
         """Whether the photo was scored."""
         return self.status is Status.OK
-
-    @property
-    def group(self) -> str | None:
-        """The group with the highest probability, ``None`` when the photo was not scored."""
-        return max(self.scores, key=lambda g: self.scores[g]) if self.scores else None
 
     def to_row(self, *, id: str, listing_id: str | None = None) -> dict[str, Any]:
         """One row of the row contract, ready for JSON.

@@ -44,3 +44,12 @@ def test_no_text_claims_an_offence():
 def test_scores_of_an_unscored_photo_are_refused():
     with pytest.raises(ArgumentError, match="ivory"):
         roll_up({}, {}, TAXONOMY)
+
+
+def test_the_claim_is_about_the_group_that_decided_where_one_is_given():
+    scores = dict.fromkeys(TAXONOMY.group_names, 0.05) | {"ivory": 0.3}
+    leaves = dict.fromkeys(TAXONOMY.class_names, 0.0) | {"rhino_horn_raw": 0.9}
+    assert roll_up(scores, leaves, TAXONOMY).group == "ivory"
+    assert roll_up(scores, leaves, TAXONOMY, group="rhino_horn").leaf == "rhino_horn_raw"
+    with pytest.raises(ArgumentError, match="unicorn"):
+        roll_up(scores, leaves, TAXONOMY, group="unicorn")

@@ -4,7 +4,7 @@ import pytest
 
 from wildvision.contract import Decision
 from wildvision.errors import ArgumentError
-from wildvision.policy import NEVER, OperatingPoint, decide
+from wildvision.policy import NEVER, OperatingPoint, decide, deciding_group
 
 POINTS = {"ivory": OperatingPoint(review=0.2, block=0.8), "python_skin": OperatingPoint(review=0.5, block=NEVER)}
 
@@ -23,6 +23,20 @@ POINTS = {"ivory": OperatingPoint(review=0.2, block=0.8), "python_skin": Operati
 def test_the_strictest_group_decides_and_a_threshold_is_reached_by_equality(ivory, python, expected):
     assert decide({"ivory": ivory, "python_skin": python}, POINTS) is expected
     assert decide({"python_skin": python, "ivory": ivory}, POINTS) is expected
+
+
+@pytest.mark.parametrize(
+    ("ivory", "python", "expected"),
+    [
+        (0.1, 0.05, "ivory"),  # nothing flagged: the likeliest
+        (0.25, 0.45, "ivory"),  # python_skin is likelier and stays under its own threshold
+        (0.8, 0.9, "ivory"),  # a block goes before a likelier review
+        (0.3, 0.6, "python_skin"),
+    ],
+)
+def test_the_decision_is_about_the_likeliest_of_the_groups_that_ask_for_it(ivory, python, expected):
+    assert deciding_group({"ivory": ivory, "python_skin": python}, POINTS) == expected
+    assert deciding_group({"python_skin": python, "ivory": ivory}, POINTS) == expected
 
 
 @pytest.mark.parametrize("score", [math.nan, -0.1, 1.1])

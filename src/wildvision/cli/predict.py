@@ -87,7 +87,7 @@ def _print_table(scored: Iterable[tuple[str, Prediction]]) -> int:
             finding = ""
             if decision is not Decision.PASS:
                 suspected[p.group] = None
-                finding = roll_up(p.scores, p.leaves, taxonomy).text.en
+                finding = roll_up(p.scores, p.leaves, taxonomy, group=p.group).text.en
             table.row((path, p.group, f"{p.scores[p.group]:.3f}", decision, look, finding), style=_STYLES[decision])
             outcomes[decision] += 1
         else:

@@ -18,7 +18,7 @@ from wildvision.imaging import DEFAULT_LIMITS, Limits, Prepared, Preparer, Sourc
 from wildvision.models.batching import check_batch_size, is_iterator, many, run_fitting
 from wildvision.models.card import ModelCard
 from wildvision.models.rollup import Rollup
-from wildvision.policy import decide
+from wildvision.policy import decide, deciding_group
 from wildvision.taxonomy import load_taxonomy
 
 TTA = ("none", "flip")
@@ -246,12 +246,13 @@ class Classifier:
 
     def _judgement(self, scores: dict[str, float], leaves: dict[str, float]) -> dict[str, Any]:
         decision = decide(scores, self.card.operating_points)
-        top = max(scores, key=lambda group: scores[group])
+        top = deciding_group(scores, self.card.operating_points)
         products = [leaf for leaf, group in self._group_of.items() if group == top]
         lookalike = max(self._lookalikes, key=lambda leaf: leaves[leaf])
         return {
             "scores": scores,
             "leaves": leaves,
+            "group": top,
             "leaf": None if decision is Decision.PASS else max(products, key=lambda leaf: leaves[leaf]),
             "lookalike": Lookalike(lookalike, leaves[lookalike], scores[top] - leaves[lookalike]),
             "decision": decision,

@@ -7,7 +7,7 @@ lives in :mod:`~wildvision.policy.fitting` and :mod:`~wildvision.policy.operatin
 from wildvision.policy.calibration import Calibrator, Isotonic, Platt, Temperature, calibrator_from_json
 from wildvision.policy.rollup import Certainty, Finding, roll_up
 from wildvision.policy.targets import Flags, Precision, Recall, Target, parse_target, ppv
-from wildvision.policy.triage import NEVER, OperatingPoint, decide
+from wildvision.policy.triage import NEVER, OperatingPoint, decide, deciding_group
 
 __all__ = [
     "NEVER",
@@ -24,6 +24,7 @@ __all__ = [
     "Temperature",
     "calibrator_from_json",
     "decide",
+    "deciding_group",
     "parse_target",
     "ppv",
     "roll_up",

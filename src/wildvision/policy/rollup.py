@@ -25,7 +25,7 @@ class Finding:
     """A claim about one photo.
 
     Attributes:
-        group: The group with the highest score.
+        group: The group that the claim is about.
         leaf: Its best leaf, ``None`` unless ``certainty`` is ``leaf``.
         certainty: How far the claim goes.
         lookalike: The likeliest look-alike leaf.
@@ -46,6 +46,7 @@ def roll_up(
     leaves: Mapping[str, float],
     taxonomy: Taxonomy,
     *,
+    group: str | None = None,
     lookalike_margin: float = 0.25,
     leaf_margin: float = 0.25,
 ) -> Finding:
@@ -55,18 +56,22 @@ def roll_up(
         scores: Group to calibrated probability.
         leaves: Leaf to probability; sums to 1.
         taxonomy: The classes.
+        group: What the claim is about; the group with the highest score unless given.
         lookalike_margin: In [0, 1]; a look-alike closer than this to the group makes the source undetermined.
         leaf_margin: In [0, 1]; two leaves of the group closer than this leave the leaf open.
 
     Raises:
-        ArgumentError: ``scores`` or ``leaves`` miss a class of the taxonomy, as those of an unscored photo do.
+        ArgumentError: ``scores`` or ``leaves`` miss a class of the taxonomy, as those of an unscored photo do, or
+            ``group`` is not one of it.
     """
     missing = [n for n in taxonomy.group_names if n not in scores] + [
         n for n in taxonomy.class_names if n not in leaves
     ]
     if missing:
         raise ArgumentError(f"a finding needs scores of every group and leaf; missing {', '.join(missing)}")
-    group = max(taxonomy.group_names, key=lambda name: scores[name])
+    group = group or max(taxonomy.group_names, key=lambda name: scores[name])
+    if group not in taxonomy.groups:
+        raise ArgumentError(f"unknown group {group!r}; the taxonomy has {', '.join(taxonomy.group_names)}")
     products = sorted(taxonomy.groups[group].leaves, key=lambda name: -leaves[name])
     lookalike = max(taxonomy.lookalike_names, key=lambda name: leaves[name])
     margin = sum(leaves[name] for name in products) - leaves[lookalike]

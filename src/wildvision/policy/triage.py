@@ -56,15 +56,34 @@ def decide(scores: Mapping[str, float], operating_points: Mapping[str, Operating
     Raises:
         ArgumentError: A score is not a probability, or its group has no operating point. Never a silent pass.
     """
-    decision = Decision.PASS
-    for group, score in scores.items():
-        if not 0.0 <= score <= 1.0:
-            raise ArgumentError(f"the score of {group!r} must be a probability in [0, 1]; received {score!r}")
-        if group not in operating_points:
-            raise ArgumentError(f"no operating point for {group!r}; the model card has {sorted(operating_points)}")
-        point = operating_points[group]
-        if score >= point.block:
-            return Decision.BLOCK
-        if score >= point.review:
-            decision = Decision.REVIEW
-    return decision
+    asked = (_ask(group, score, operating_points) for group, score in scores.items())
+    return max(asked, key=_STRICTNESS.index, default=Decision.PASS)
+
+
+def deciding_group(scores: Mapping[str, float], operating_points: Mapping[str, OperatingPoint]) -> str:
+    """The group that the decision is about: the likeliest of those that ask for the strictest decision.
+
+    Thresholds differ between groups, so it need not be the likeliest of all.
+
+    Args:
+        scores: As for :func:`decide`; not empty.
+        operating_points: As for :func:`decide`.
+
+    Raises:
+        ArgumentError: As for :func:`decide`.
+    """
+    return max(scores, key=lambda g: (_STRICTNESS.index(_ask(g, scores[g], operating_points)), scores[g]))
+
+
+_STRICTNESS = (Decision.PASS, Decision.REVIEW, Decision.BLOCK)
+
+
+def _ask(group: str, score: float, operating_points: Mapping[str, OperatingPoint]) -> Decision:
+    if not 0.0 <= score <= 1.0:
+        raise ArgumentError(f"the score of {group!r} must be a probability in [0, 1]; received {score!r}")
+    if group not in operating_points:
+        raise ArgumentError(f"no operating point for {group!r}; the model card has {sorted(operating_points)}")
+    point = operating_points[group]
+    if score >= point.block:
+        return Decision.BLOCK
+    return Decision.REVIEW if score >= point.review else Decision.PASS

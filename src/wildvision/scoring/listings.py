@@ -19,7 +19,7 @@ from typing import Any
 
 from wildvision.contract import Decision
 from wildvision.errors import ArgumentError
-from wildvision.policy import OperatingPoint, decide
+from wildvision.policy import OperatingPoint, decide, deciding_group
 from wildvision.scoring.sinks import read_rows, sync_folder
 
 SCHEMA = "wildvision-listing/1"
@@ -60,7 +60,7 @@ class ListingVerdict:
         failed: Status to number of rows that were not scored.
         scores: Group to probability in [0, 1] that at least one photo shows a product of it; empty without scored
             photos.
-        group: The group with the highest score.
+        group: The group that the decision is about, as :func:`wildvision.policy.deciding_group` finds it.
         decision: By the operating points of the model card; ``None`` without scored photos, which is not a pass.
         decided_by: Identifier of the photo with the highest score for ``group``.
         conflicts: Photos that speak against the verdict, in input order.
@@ -137,11 +137,13 @@ def combine(
         group: combine_scores([photo["scores"][group] for photo in photos], discount=discount)
         for group in photos[0]["scores"]
     }
-    top = max(scores, key=lambda group: scores[group])
+    top = deciding_group(scores, operating_points)
     decision = decide(scores, operating_points)
     decided_by = max(photos, key=lambda photo: float(photo["scores"][top]))
     conflicts = tuple(
-        c for photo in photos if photo is not decided_by and (c := _conflict(photo, top, decision)) is not None
+        c
+        for photo in photos
+        if photo is not decided_by and (c := _conflict(photo, top, decision, operating_points)) is not None
     )
     return ListingVerdict(
         names.pop(), len(rows), len(photos), failed, scores, top, decision, decided_by["id"], conflicts
@@ -190,8 +192,10 @@ def _by_listing(folder: Path, scratch: Path) -> Iterator[list[dict[str, Any]]]:
             yield [json.loads(text) for _, text in group]
 
 
-def _conflict(photo: Mapping[str, Any], group: str, decision: Decision) -> Conflict | None:
-    own = max(photo["scores"], key=lambda g: float(photo["scores"][g]))
+def _conflict(
+    photo: Mapping[str, Any], group: str, decision: Decision, operating_points: Mapping[str, OperatingPoint]
+) -> Conflict | None:
+    own = deciding_group(photo["scores"], operating_points)
     look = photo["lookalike"]
     if photo["decision"] != Decision.PASS.value and own != group:
         return Conflict(photo["id"], photo["decision"], own, "other_group")
