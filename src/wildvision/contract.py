@@ -16,6 +16,10 @@ import numpy.typing as npt
 from wildvision.errors import ArgumentError, MissingExtraError
 
 SCHEMA = "wildvision/1"
+PHOTO_SUFFIXES = frozenset(
+    {".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+)
+"""Lower-case endings of the names that are taken for photos where a folder or an archive holds other files too."""
 
 
 class Status(StrEnum):

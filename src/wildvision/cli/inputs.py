@@ -8,9 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 
-PHOTO_SUFFIXES = frozenset(
-    {".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-)
+from wildvision.contract import PHOTO_SUFFIXES
 
 
 def positive(text: str) -> int:

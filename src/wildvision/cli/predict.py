@@ -9,8 +9,8 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from wildvision.cli.inputs import PHOTO_SUFFIXES, expand, positive
-from wildvision.contract import Decision, Prediction
+from wildvision.cli.inputs import expand, positive
+from wildvision.contract import PHOTO_SUFFIXES, Decision, Prediction
 from wildvision.errors import ArgumentError
 
 NAME = "predict"

@@ -16,15 +16,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from wildvision.contract import Status
+from wildvision.contract import PHOTO_SUFFIXES, Status
 from wildvision.scoring.items import Failure, Item, Slice, checksum, plain, printable
 from wildvision.scoring.remote import PUBLIC_ONLY, RemotePolicy, is_url, open_remote
 
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 
-_PHOTO_SUFFIXES = frozenset(
-    {".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-)
 _SIDECARS = frozenset({".caption", ".cls", ".id", ".json", ".txt", ".url"})
 _SIDECAR_BYTES = 1 << 20
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
@@ -147,7 +144,7 @@ def _members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
 
 def _sample(sample: list[tuple[str, Item]], sidecars: dict[str, bytes]) -> Iterator[Item]:
     """The photos of one WebDataset sample with its sidecars as columns; files without a photo stay what they are."""
-    if not sidecars or not any(suffix in _PHOTO_SUFFIXES for suffix, _ in sample):
+    if not sidecars or not any(suffix in PHOTO_SUFFIXES for suffix, _ in sample):
         yield from (item for _, item in sample)
         return
     columns: dict[str, Any] = {}
