@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import csv
 import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ from wildvision.models.detector_network import Target
 from wildvision.taxonomy import load_taxonomy
 
 LEAVES = load_taxonomy().leaf_names
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -122,6 +125,25 @@ def test_a_fold_writes_weights_and_what_it_finds_in_unseen_sources(tmp_path: Pat
     trained.load_state_dict(torch.load(folder / "average.pt", weights_only=True))
     export_detector(trained, card, tmp_path / "model")
     assert load_detector(tmp_path / "model", device="cpu").predict(tmp_path / "0.png").ok
+
+
+def test_two_processes_train_one_network_and_go_on_where_they_stopped(tmp_path: Path, manifest: Path) -> None:
+    path = write_config(tmp_path, manifest)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command = [*launch, "-m", "training.train_detector", str(path), "--final", "--threads=1"]
+    folders = [f"--runs={tmp_path / 'runs'}", f"--cache={tmp_path}"]
+    for more in (["--stop-at=2"], []):
+        done = subprocess.run([*command, *folders, *more], cwd=ROOT, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr[-2000:]
+    assert "resumed at step 2 of 6" in done.stderr
+    folder = tmp_path / "runs" / "tiny-final"
+    with (folder / "losses.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["2", "6"]
+    assert all(np.isfinite(float(value)) for row in rows for value in row.values())
+    trained = network(read_config(path))
+    trained.load_state_dict(torch.load(folder / "average.pt", weights_only=True))
+    assert all(torch.isfinite(value).all() for value in trained.state_dict().values())
 
 
 @pytest.mark.slow
