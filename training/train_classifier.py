@@ -108,7 +108,9 @@ def composer(config: ClassifierConfig, unseen: Collection[str]) -> Composer | No
     bank = Path(config.composer_bank)
     cutouts = CutoutBank.load(bank).without_sources(unseen)
     counts = Counter(c.leaf for c in cutouts.cutouts)
-    common = CutoutBank(c for c in cutouts.cutouts if counts[c.leaf] >= FEWEST_CUTOUTS)
+    common = CutoutBank(
+        (c for c in cutouts.cutouts if counts[c.leaf] >= FEWEST_CUTOUTS), photo_weight=config.sampling.photo_weight
+    )
     backgrounds = BackgroundBank.load(bank).without_sources(unseen)
     recipe = Recipe(size=config.cache_size)
 

@@ -12,7 +12,7 @@ from tests.training.data_helpers import picture, record, save
 from training.composer import BackgroundBank, Cutout, CutoutBank, Recipe, compose
 from training.composer.__main__ import main
 from training.composer.backgrounds import Background, bare_ground, build_backgrounds
-from training.composer.cutouts import build_cutouts, cut_out, sharpen_alpha
+from training.composer.cutouts import RENDERED, build_cutouts, cut_out, sharpen_alpha
 from training.composer.harmonise import Light, cast_shadow
 from training.composer.rendered import rendered_cutouts
 from training.data import Box, write_manifest
@@ -104,6 +104,20 @@ def test_leaves_objects_and_views_take_turns() -> None:
     drawn = [bank.draw(rng, positive=True) for _ in range(800)]
     assert np.mean([c.leaf == "ivory_raw" for c in drawn]) == pytest.approx(0.5, abs=0.08)
     assert np.mean([c.object_id == "object2" for c in drawn]) == pytest.approx(0.25, abs=0.08)
+
+
+def test_one_photographed_object_weighs_as_much_as_several_renders() -> None:
+    photos = [disc(RED, "ivory_raw", "ivory", n) for n in range(2)]
+    renders = [replace(disc(RED, "ivory_raw", "ivory", n), source=f"{RENDERED}train") for n in range(8)]
+    rng = np.random.default_rng(0)
+    for bank, share in (
+        (CutoutBank([*photos, *renders]), 0.2),
+        (CutoutBank([*photos, *renders], photo_weight=4.0), 0.5),
+        (CutoutBank([*photos, *renders], photo_weight=4.0).without_sources({"source1"}), 1 / 3),
+        (CutoutBank(renders, photo_weight=4.0), 0.0),
+    ):
+        drawn = [bank.draw(rng, positive=True) for _ in range(1000)]
+        assert np.mean([not c.rendered for c in drawn]) == pytest.approx(share, abs=0.05)
 
 
 def test_held_out_sources_leave_both_banks(cutouts: CutoutBank, backgrounds: BackgroundBank) -> None:

@@ -19,8 +19,8 @@ class Sampling:
 
     Attributes:
         positives: Share of each product group in a batch; the rest are negatives.
-        photo_weight: Photos and renders of a class share by the square root of their numbers of objects, times this for
-            photos: a handful of photos is not learned by heart.
+        photo_weight: So many rendered objects of a leaf weigh as much as one in photos. Leaves with many photos are
+            learned from photos; a handful of photos is not learned by heart.
         composed: Share of the samples that the composer pastes together.
         zoomed: Share of the samples cropped around one of their boxes (around nothing in particular without boxes).
         tiny: Share of the samples shrunk into another (negative) photo.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
@@ -19,8 +18,8 @@ K = TypeVar("K")
 class BatchSampler:
     """Draws record numbers for batch ``k``; a pure function of the seed and ``k``.
 
-    Within a group: first the leaf (by the square root of its number of objects), then photo or render, then the
-    source (square root again), then the object, then one of its views.
+    Within a group: first the leaf (by the square root of its number of objects), then photo or render (by numbers of
+    objects, those of photos weighted), then the source (square root again), then the object, then one of its views.
     """
 
     def __init__(self, records: Sequence[Record], rows: Sequence[int], how: Sampling, *, size: int, seed: int) -> None:
@@ -40,10 +39,12 @@ class BatchSampler:
                 {k: sum(map(_objects, v.values())) for k, v in pools[group].items()}
             ).items():
                 kinds = pools[group][leaf]
-                kind_shares = _root_shares(
-                    {synthetic: _objects(sources) for synthetic, sources in kinds.items()}, {False: how.photo_weight}
-                )
-                for kind, kind_share in kind_shares.items():
+                counts = {
+                    synthetic: _objects(sources) * (1.0 if synthetic else how.photo_weight)
+                    for synthetic, sources in kinds.items()
+                }
+                for kind, count in counts.items():
+                    kind_share = count / sum(counts.values())
                     for source, source_share in _root_shares({k: len(v) for k, v in kinds[kind].items()}).items():
                         objects = kinds[kind][source]
                         each = group_share * leaf_share * kind_share * source_share / len(objects)
@@ -70,7 +71,7 @@ def _objects(sources: dict[str, dict[str, list[int]]]) -> int:
     return sum(len(objects) for objects in sources.values())
 
 
-def _root_shares(counts: dict[K, int], factors: Mapping[K, float] = MappingProxyType({})) -> dict[K, float]:
-    roots = {name: count**0.5 * factors.get(name, 1.0) for name, count in counts.items()}
+def _root_shares(counts: Mapping[K, int]) -> dict[K, float]:
+    roots = {name: count**0.5 for name, count in counts.items()}
     total = sum(roots.values())
     return {name: root / total for name, root in roots.items()}

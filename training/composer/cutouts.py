@@ -20,6 +20,9 @@ from wildvision.errors import ArgumentError
 SIDE = 256
 """Longest side of a kept cut-out in pixels."""
 
+RENDERED = "render-"
+"""What the sources of renders start with."""
+
 LEAST_AGREEMENT = 0.8
 """Least intersection over union of a part of the mask and an accepted box."""
 
@@ -49,19 +52,33 @@ class Cutout:
         """Whether it shows a product."""
         return self.group != NEGATIVE
 
+    @property
+    def rendered(self) -> bool:
+        """Whether it comes from a render and not from a photo."""
+        return self.source.startswith(RENDERED)
+
 
 class CutoutBank:
-    """Cut-outs, drawn so that no leaf, source or much-photographed object crowds out the others."""
+    """Cut-outs, drawn so that no leaf, source or much-photographed object crowds out the others.
 
-    def __init__(self, cutouts: Iterable[Cutout]) -> None:
+    Args:
+        cutouts: What it holds.
+        photo_weight: So many rendered objects of a leaf weigh as much as one from a photo.
+    """
+
+    def __init__(self, cutouts: Iterable[Cutout], *, photo_weight: float = 1.0) -> None:
         self.cutouts: tuple[Cutout, ...] = tuple(cutouts)
-        tree: dict[bool, dict[str, dict[tuple[str, str], list[Cutout]]]] = {True: {}, False: {}}
+        self.photo_weight = photo_weight
+        tree: dict[bool, dict[str, dict[bool, dict[tuple[str, str], list[Cutout]]]]] = {True: {}, False: {}}
         for cutout in self.cutouts:
-            objects = tree[cutout.positive].setdefault(cutout.leaf, defaultdict(list))
-            objects[cutout.source, cutout.object_id or cutout.path].append(cutout)
+            kinds = tree[cutout.positive].setdefault(cutout.leaf, defaultdict(lambda: defaultdict(list)))
+            kinds[cutout.rendered][cutout.source, cutout.object_id or cutout.path].append(cutout)
         self._tree = {
-            kind: {leaf: [views for _, views in sorted(objects.items())] for leaf, objects in sorted(leaves.items())}
-            for kind, leaves in tree.items()
+            positive: {
+                leaf: {kind: [views for _, views in sorted(objects.items())] for kind, objects in kinds.items()}
+                for leaf, kinds in sorted(leaves.items())
+            }
+            for positive, leaves in tree.items()
         }
 
     def __len__(self) -> int:
@@ -72,7 +89,7 @@ class CutoutBank:
         return tuple(self._tree[positive])
 
     def draw(self, rng: np.random.Generator, *, positive: bool, leaf: str | None = None) -> Cutout:
-        """Draw a leaf (evenly, unless given), then an object of it, then a view.
+        """Draw a leaf (evenly, unless given), then photos or renders, then an object, then a view.
 
         Raises:
             ArgumentError: When the bank holds nothing of the kind.
@@ -84,12 +101,18 @@ class CutoutBank:
             leaf = self.leaves(positive=positive)[rng.integers(len(leaves))]
         elif leaf not in leaves:
             raise ArgumentError(f"no cut-outs of {leaf!r}; the bank has {', '.join(leaves) or 'none of the kind'}")
-        views = leaves[leaf][rng.integers(len(leaves[leaf]))]
+        kinds = leaves[leaf]
+        if len(kinds) == 1:
+            (objects,) = kinds.values()
+        else:
+            photos, renders = self.photo_weight * len(kinds[False]), len(kinds[True])
+            objects = kinds[bool(rng.random() * (photos + renders) >= photos)]
+        views = objects[rng.integers(len(objects))]
         return views[rng.integers(len(views))]
 
     def without_sources(self, sources: Collection[str]) -> CutoutBank:
         """The bank for a fold in which ``sources`` are held out."""
-        return CutoutBank(c for c in self.cutouts if c.source not in sources)
+        return CutoutBank((c for c in self.cutouts if c.source not in sources), photo_weight=self.photo_weight)
 
     def save(self, folder: Path) -> None:
         """Write ``cutouts.npy`` and ``cutouts.json`` into ``folder``."""

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from training.composer.cutouts import Cutout, cut_out
+from training.composer.cutouts import RENDERED, Cutout, cut_out
 from training.data.masks import Mask, read_rgb
 from training.data.progress import track
 from training.data.validate import leaf_groups
@@ -43,7 +43,7 @@ def rendered_cutouts(folder: Path) -> list[Cutout]:
             alpha: Mask = cv2.GaussianBlur(flags, (0, 0), 0.8).astype(np.uint8, copy=False)
             pixels = cut_out(image, alpha)
             if pixels is not None:
-                source = f"render-{params['split']}"
+                source = f"{RENDERED}{params['split']}"
                 name = f"{source}:{params['seed']}:{params['index']}"
                 found.append(Cutout(pixels, instance["leaf"], groups[instance["leaf"]], source, name, path))
     return found

@@ -30,7 +30,7 @@ class Sampling:
 
     Attributes:
         positives: Share of each product group among the photos; the rest are negatives.
-        photo_weight: As for the classifier: photos and renders share by the root of their numbers, times this.
+        photo_weight: So many rendered objects of a leaf weigh as much as one in photos.
         composed: Share of the pictures that the composer pastes together.
         mosaic: Share of the other pictures that are four photos side by side.
     """
