@@ -13,10 +13,12 @@ import argparse
 import dataclasses
 import json
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from training.classifier.config import ClassifierConfig, read_config
@@ -24,13 +26,15 @@ from training.classifier.photos import Photos, load_photos
 from training.train_classifier import train
 from wildvision.evaluation.judging import judge_across_sources
 from wildvision.evaluation.measure import Evaluation, measure
-from wildvision.evaluation.scores import concatenate, read_scores
+from wildvision.evaluation.metrics import Ranking, auroc
+from wildvision.evaluation.scores import ScoreTable, concatenate, read_scores
 
 ROWS = {
     "photos": "photos",
     "composer": "photos + composer",
     "renders": "photos + composer + renders",
 }
+HIGHEST = 60  # negatives of a fold that are counted by leaf
 
 
 def main() -> None:
@@ -77,9 +81,10 @@ def variant(config: ClassifierConfig, row: str, photos: Photos) -> ClassifierCon
 def write_ablation(config: ClassifierConfig, runs: Path, out: Path) -> None:
     """Measure every row on the held-out photos and write the table; renders are not in it."""
     folds = range(len(config.folds))
-    found: dict[str, Any] = {"samples": config.samples, "architecture": config.architecture, "rows": {}}
+    found: dict[str, Any] = {"samples": config.samples, "architecture": config.architecture, "rows": {}, "details": {}}
     for row in ROWS:
         tables = [read_scores(runs / f"{_run_name(config, row)}-fold{k}" / "scores.parquet") for k in folds]
+        found["details"][row] = {f"fold {k}": _details(tables[k]) for k in folds}
         parts = {"all folds": concatenate(tables)} | {f"fold {k}": tables[k] for k in folds}
         found["rows"][row] = {
             name: _groups(measure(judge_across_sources(table), model=f"{row}, {name}")) for name, table in parts.items()
@@ -108,6 +113,28 @@ def _groups(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
+def _details(table: ScoreTable) -> dict[str, Any]:
+    """For each group of a fold: AUROC of each source's products, and the leaves of the highest negatives."""
+    photos = table.where(table.judged & ~table.synthetic)
+    details = {}
+    for column, group in enumerate(photos.groups):
+        shown, raw = photos.labels(group), photos.raw[:, column]
+        if not 0 < shown.sum() < len(shown):
+            continue
+        negatives = photos.where(~shown)
+        highest = np.argsort(-negatives.raw[:, column], kind="stable")[:HIGHEST]
+        sources = {}
+        for source in sorted(set(photos.source[shown].tolist())):
+            own = shown & (photos.source == source)
+            ranking = Ranking.of(raw[own | ~shown], own[own | ~shown])
+            sources[source] = {"photos": int(own.sum()), "auroc": auroc(*ranking.counts()).item()}
+        details[group] = {
+            "sources": sources,
+            "highest_negatives": dict(Counter(negatives.leaf[highest].tolist()).most_common()),
+        }
+    return details
+
+
 def _page(found: Mapping[str, Any]) -> str:
     lines = [
         "# What composed pictures and renders add",
@@ -126,6 +153,38 @@ def _page(found: Mapping[str, Any]) -> str:
                     f"| {group} | {part} | {n['positives']} / {n['sources']} | {title} | {_estimate(n['auroc'])} | "
                     f"{_estimate(n['recall_at_1_percent'])} |"
                 )
+    lines += [
+        "",
+        "## By source",
+        "",
+        "AUROC of each held-out source's products against the negatives of its fold; too few photos for intervals.",
+        "",
+        f"| group | source | photos | {' | '.join(ROWS.values())} |",
+        "|---|---|---|" + "---|" * len(ROWS),
+    ]
+    first = found["details"]["photos"]
+    for part, groups in first.items():
+        for group, details in groups.items():
+            for source, numbers in details["sources"].items():
+                own = [found["details"][row][part][group]["sources"][source]["auroc"] for row in ROWS]
+                lines.append(
+                    f"| {group} | {source} | {numbers['photos']} | {' | '.join(f'{value:.3f}' for value in own)} |"
+                )
+    lines += [
+        "",
+        "## What ranks highest among the negatives",
+        "",
+        f"Leaves of the {HIGHEST} highest negatives of a fold.",
+        "",
+        "| group | fold | trained on | leaves |",
+        "|---|---|---|---|",
+    ]
+    for part, groups in first.items():
+        for group in groups:
+            for row, title in ROWS.items():
+                leaves = found["details"][row][part][group]["highest_negatives"]
+                shown = ", ".join(f"{leaf} {n}" for leaf, n in leaves.items())
+                lines.append(f"| {group} | {part} | {title} | {shown} |")
     return "\n".join(lines) + "\n"
 
 

@@ -102,7 +102,13 @@ def test_the_ablation_leaves_renders_out_and_reports_every_row(work: Path, monke
     assert {row: n["all folds"]["ivory"]["positives"] for row, n in found["rows"].items()} == dict.fromkeys(
         ablation.ROWS, 12
     )
-    assert "photos + composer + renders" in (work / "ablation" / "ablation.md").read_text()
+    fold = found["details"]["composer"]["fold 0"]["ivory"]
+    assert (
+        sum(n["photos"] for n in fold["sources"].values()) == found["rows"]["composer"]["fold 0"]["ivory"]["positives"]
+    )
+    assert sum(fold["highest_negatives"].values()) > 0
+    page = (work / "ablation" / "ablation.md").read_text()
+    assert all(title in page for title in (*ablation.ROWS.values(), *fold["sources"], *fold["highest_negatives"]))
 
 
 def test_costs_of_folds_are_pooled_by_their_positives() -> None:
