@@ -42,6 +42,7 @@ from wildvision.models import (
     export_detector,
     list_models,
 )
+from wildvision.models.rollup import Rollup
 from wildvision.policy import Platt
 from wildvision.policy.calibration import Calibrator
 from wildvision.taxonomy import load_taxonomy
@@ -66,7 +67,7 @@ def main() -> None:
     if args.report:
         print(write_report(report, args.report))
     if args.to:
-        network = DetectorNetwork(config.architecture, config.detector, len(load_taxonomy().leaf_names))
+        network = DetectorNetwork(config.architecture, config.detector, Rollup.of(load_taxonomy()))
         final = args.runs / run_name(config.name, None) / "average.pt"
         network.load_state_dict(torch.load(final, map_location="cpu", weights_only=True))
         written = export_detector(network, shipped_card(config, policy, report), args.to)

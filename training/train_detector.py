@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, distributed
+from torch import distributed
 
 from training.classifier.pretrained import pretrained_backbone
 from training.data.manifest import AMBIGUOUS, Record
@@ -26,6 +26,7 @@ from training.detector.held_out import bare_detector, look, write_looked
 from training.detector.scenes import Composer, read_records, teaches
 from wildvision.errors import ArgumentError
 from wildvision.models import DetectorNetwork
+from wildvision.models.rollup import Rollup
 from wildvision.taxonomy import load_taxonomy
 
 log = logging.getLogger(__name__)
@@ -76,9 +77,8 @@ def train(
     unseen = held_out | set(config.not_trained_on)
     leaves = load_taxonomy().leaf_names
     rows = [i for i, r in enumerate(records) if r.source not in unseen and r.split != "test" and teaches(r)]
-    network = DetectorNetwork(config.architecture, config.detector, len(leaves))
-    if weights := first_weights(config, fold, runs=runs, cache=cache):
-        network.body.load_state_dict({key: weights[key] for key in network.body.state_dict()})
+    network = DetectorNetwork(config.architecture, config.detector, Rollup.of(load_taxonomy()))
+    first_weights(network, config, fold, runs=runs, cache=cache)
     composer = _composer(config, unseen, leaves)
     run = Run(network, config, folder)
     log.info("%s: %d photos, %d with boxes", folder.name, len(rows), sum(bool(records[i].boxes) for i in rows))
@@ -93,17 +93,26 @@ def train(
         distributed.barrier()
 
 
-def first_weights(config: DetectorConfig, fold: int | None, *, runs: Path, cache: Path) -> Mapping[str, Tensor]:
-    """What the backbone starts from: the classifier of the same fold, ImageNet, or nothing.
+def first_weights(
+    network: DetectorNetwork, config: DetectorConfig, fold: int | None, *, runs: Path, cache: Path
+) -> None:
+    """Give the backbone the weights of the classifier of the same fold, of ImageNet, or none.
+
+    The same classifier judges whole photos inside the detector; it is not trained further.
 
     Raises:
-        ArgumentError: The classifier has not been trained yet.
+        ArgumentError: The classifier has not been trained yet, or there is none and its judgement has weight.
     """
     classifier = config.classifier()
     if classifier is None:
-        if not config.pretrained:
-            return {}
-        return pretrained_backbone(config.pretrained, config.architecture, cache=cache)
+        if network.context is not None:
+            raise ArgumentError(
+                f"{config.name}: a context of {config.detector.context} needs start_from; use 0 without"
+            )
+        if config.pretrained:
+            weights = pretrained_backbone(config.pretrained, config.architecture, cache=cache)
+            network.body.load_state_dict({key: weights[key] for key in network.body.state_dict()})
+        return
     path = runs / run_name(classifier.name, fold) / "average.pt"
     if not path.exists():
         which = "--final" if fold is None else f"--fold {fold}"
@@ -111,8 +120,10 @@ def first_weights(config: DetectorConfig, fold: int | None, *, runs: Path, cache
             f"{path} is missing, which {config.name} starts from; train it first with "
             f"'python -m training.train_classifier {config.start_from} {which}'; an empty start_from means ImageNet"
         )
-    state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    return {key.removeprefix(BODY): value for key, value in state.items() if key.startswith(BODY)}
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    network.body.load_state_dict({key: state[BODY + key] for key in network.body.state_dict()})
+    if network.context is not None:
+        network.context.load_state_dict(state)
 
 
 def _composer(config: DetectorConfig, unseen: Collection[str], leaves: Sequence[str]) -> Composer | None:

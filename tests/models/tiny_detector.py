@@ -9,6 +9,7 @@ import torch
 
 from wildvision.imaging import Preprocess
 from wildvision.models import DetectorNetwork, DetectorSettings, draft_card, export_detector
+from wildvision.models.rollup import Rollup
 from wildvision.policy import OperatingPoint
 from wildvision.taxonomy import load_taxonomy
 
@@ -21,12 +22,16 @@ def tiny_network(head: str = "fcos", *, seed: int = 0) -> DetectorNetwork:
     settings = DetectorSettings(head=head, channels=32, convs=1)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
-        network = DetectorNetwork(ARCHITECTURE, settings, len(load_taxonomy().leaf_names)).eval()
+        network = DetectorNetwork(ARCHITECTURE, settings, Rollup.of(load_taxonomy())).eval()
         classify, regress = network.framework.head.classification_head, network.framework.head.regression_head
         classify.cls_logits.weight.normal_(std=0.1)
         classify.cls_logits.bias.fill_(-3.0)
         regress.bbox_reg.weight.normal_(std=0.05)
         regress.bbox_reg.bias.fill_(1.0 if head == "fcos" else 0.0)
+        assert network.context is not None
+        network.context.head.bias[: len(load_taxonomy().group_names)] = (
+            8.0  # the classifier says of all that it is there
+        )
         if head == "fcos":
             regress.bbox_ctrness.bias.fill_(1.0)
     return network

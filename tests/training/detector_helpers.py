@@ -17,7 +17,7 @@ CONFIG: dict[str, Any] = {
     "pretrained": "",
     "start_from": "",
     "input": {"size": 96, "resize": "letterbox", "interpolation": "area", "mean": [0.5] * 3, "std": [0.5] * 3},
-    "detector": {"head": "fcos", "channels": 32, "convs": 1},
+    "detector": {"head": "fcos", "channels": 32, "convs": 1, "context": 0.0},
     "sizes": [96],
     "frozen_stages": 0,
     "batch_size": 4,

@@ -87,19 +87,29 @@ def classifier_config(folder: Path, **changes: Any) -> Path:
 
 def test_a_run_starts_from_the_classifier_of_the_same_fold(tmp_path: Path) -> None:
     start = classifier_config(tmp_path)
-    config = read_config(write_config(tmp_path, write_pictures(tmp_path), start_from=str(start)))
+    detector = {"head": "fcos", "channels": 32, "convs": 1, "context": 0.5}
+    config = read_config(write_config(tmp_path, write_pictures(tmp_path), start_from=str(start), detector=detector))
+    network = DetectorNetwork(config.architecture, config.detector, Rollup.of(load_taxonomy()))
     with pytest.raises(ArgumentError, match=r"fast-fold0.*train_classifier .*--fold 0"):
-        first_weights(config, 0, runs=tmp_path, cache=tmp_path)
+        first_weights(network, config, 0, runs=tmp_path, cache=tmp_path)
     torch.manual_seed(1)
     trained = Network("test_efficientnet", Rollup.of(load_taxonomy()))
     (tmp_path / "fast-fold0").mkdir()
     torch.save(trained.state_dict(), tmp_path / "fast-fold0" / "average.pt")
-    weights = first_weights(config, 0, runs=tmp_path, cache=tmp_path)
-    body = DetectorNetwork(config.architecture, config.detector, 8).body
-    assert set(body.state_dict()) <= set(weights)
-    torch.testing.assert_close(weights["conv_stem.weight"], trained.backbone.conv_stem.weight)
+    first_weights(network, config, 0, runs=tmp_path, cache=tmp_path)
+    assert network.context is not None
+    torch.testing.assert_close(network.context.state_dict(), trained.state_dict())
+    torch.testing.assert_close(network.body.conv_stem.weight, trained.backbone.conv_stem.weight)
     with pytest.raises(ArgumentError, match="--final"):
-        first_weights(config, None, runs=tmp_path, cache=tmp_path)
+        first_weights(network, config, None, runs=tmp_path, cache=tmp_path)
+
+
+def test_a_detector_without_a_classifier_to_start_from_has_none_inside(tmp_path: Path) -> None:
+    detector = {"head": "fcos", "channels": 32, "convs": 1, "context": 0.5}
+    config = read_config(write_config(tmp_path, write_pictures(tmp_path), detector=detector))
+    network = DetectorNetwork(config.architecture, config.detector, Rollup.of(load_taxonomy()))
+    with pytest.raises(ArgumentError, match="start_from"):
+        first_weights(network, config, 0, runs=tmp_path, cache=tmp_path)
 
 
 @pytest.mark.parametrize("change", [{"folds": [["shop-a"]]}, {"architecture": "tf_efficientnet_lite0"}])
@@ -121,7 +131,7 @@ def test_the_project_s_detectors_cost_about_the_same() -> None:
             nonlocal total
             total += out.numel() * module.weight[0].numel()  # type: ignore[index]
 
-        network = DetectorNetwork(config.architecture, config.detector, 8).eval()
+        network = DetectorNetwork(config.architecture, config.detector, Rollup.of(load_taxonomy())).eval()
         for module in network.modules():
             if isinstance(module, torch.nn.Conv2d):
                 module.register_forward_hook(count)

@@ -22,9 +22,11 @@ from training.train_detector import train
 from wildvision.contract import Detections
 from wildvision.models import DetectorNetwork, DetectorSettings, export_detector, load_detector
 from wildvision.models.detector_network import Target
+from wildvision.models.rollup import Rollup
 from wildvision.taxonomy import load_taxonomy
 
 LEAVES = load_taxonomy().leaf_names
+ROLLUP = Rollup.of(load_taxonomy())
 ROOT = Path(__file__).parents[2]
 
 
@@ -35,7 +37,7 @@ def manifest(tmp_path: Path) -> Path:
 
 def network(config: DetectorConfig) -> DetectorNetwork:
     torch.manual_seed(0)
-    return DetectorNetwork(config.architecture, config.detector, len(LEAVES))
+    return DetectorNetwork(config.architecture, config.detector, ROLLUP)
 
 
 def batches(config: DetectorConfig, **share: int) -> Batches:
@@ -69,7 +71,7 @@ def test_processes_share_one_batch(tmp_path: Path, manifest: Path) -> None:
 @pytest.mark.parametrize("head", ["fcos", "retinanet"])
 def test_what_lies_in_an_ignored_area_costs_nothing(head: str) -> None:
     torch.manual_seed(0)
-    net = DetectorNetwork("test_efficientnet", DetectorSettings(head=head, channels=32, convs=1), len(LEAVES)).eval()
+    net = DetectorNetwork("test_efficientnet", DetectorSettings(head=head, channels=32, convs=1), ROLLUP).eval()
     x, nothing, everything = torch.rand(1, 3, 96, 96), torch.zeros(0, 4), torch.tensor([[0.0, 0, 96, 96]])
     labels = torch.zeros(0, dtype=torch.int64)
     seen = net.losses(x, [Target(nothing, labels, nothing)])["classification"]
@@ -79,7 +81,7 @@ def test_what_lies_in_an_ignored_area_costs_nothing(head: str) -> None:
 
 
 def test_anchors_lie_on_the_features_whatever_the_size_and_the_precision() -> None:
-    net = DetectorNetwork("test_efficientnet", DetectorSettings(channels=32, convs=1), len(LEAVES))
+    net = DetectorNetwork("test_efficientnet", DetectorSettings(channels=32, convs=1), ROLLUP)
     with torch.autocast("cpu", torch.bfloat16):
         _, (anchors, _), per_level = net._dense(torch.rand(2, 3, 288, 288))
     assert anchors.dtype == torch.float32
@@ -98,7 +100,7 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path: Path, manifest:
     unbroken = Run(network(config), config, tmp_path / "a").fit(batches(config), workers=0)
     Run(network(config), config, tmp_path / "b").fit(batches(config), workers=0, stop_at=2)
     torch.manual_seed(99)  # whatever happened in between
-    other = DetectorNetwork(config.architecture, config.detector, len(LEAVES))
+    other = DetectorNetwork(config.architecture, config.detector, ROLLUP)
     resumed = Run(other, config, tmp_path / "b").fit(batches(config), workers=0)
     for (name, a), b in zip(unbroken.state_dict().items(), resumed.state_dict().values(), strict=True):
         torch.testing.assert_close(a, b, msg=name)

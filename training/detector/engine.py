@@ -123,6 +123,8 @@ class Run:
         self.average = copy.deepcopy(network).eval().requires_grad_(False)
         self.network = network
         freeze(network.body, config.frozen_stages)
+        if network.context is not None:
+            network.context.requires_grad_(False)
         if self.device.type == "cpu":
             full_precision_depthwise(network)
         self.loss: nn.Module = _Loss(network)
@@ -130,7 +132,7 @@ class Run:
             self.loss = DistributedDataParallel(self.loss, device_ids=[local] if self.device.type == "cuda" else None)
         body = [p for p in network.body.parameters() if p.requires_grad]
         known = {id(p) for p in network.body.parameters()}
-        head = [p for p in network.parameters() if id(p) not in known]
+        head = [p for p in network.parameters() if p.requires_grad and id(p) not in known]
         self.optimiser = make_optimiser(body, head, config.optimiser)
 
     def fit(

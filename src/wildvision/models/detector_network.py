@@ -20,6 +20,8 @@ from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from wildvision.models.detector_settings import DetectorSettings
+from wildvision.models.network import Network
+from wildvision.models.rollup import Rollup
 
 STRIDES = (8, 16, 32, 64)
 _NOTHING = -20.0  # a logit that costs nothing where nothing is
@@ -40,27 +42,32 @@ class Target(NamedTuple):
 
 
 class DetectorNetwork(nn.Module):
-    """A feature pyramid on a timm backbone, and one of torchvision's dense heads.
+    """A feature pyramid on a timm backbone, one of torchvision's dense heads, and a classifier for the whole photo.
+
+    Dense heads judge places, and many look like ivory; what the classifier says of the photo bears on all of them.
 
     Args:
         architecture: Name of a timm architecture with features at strides 8, 16 and 32. Its weights are random:
             nothing is ever downloaded here.
-        settings: Shape of pyramid and head.
-        classes: Number of product leaves.
+        settings: Shape of pyramid and head, weight of the classifier.
+        rollup: The classes. Boxes are of the product leaves among them, in their order.
 
     Raises:
         ValueError: timm knows no such architecture.
     """
 
-    def __init__(self, architecture: str, settings: DetectorSettings, classes: int) -> None:
+    def __init__(self, architecture: str, settings: DetectorSettings, rollup: Rollup) -> None:
         super().__init__()
         if not timm.is_model(architecture):
             raise ValueError(f"timm {timm.__version__} knows no architecture {architecture!r}; see timm.list_models()")
         self.architecture = architecture
         self.settings = settings
-        self.classes = classes
+        products = rollup.members.any(axis=0)
+        self.classes = int(products.sum())
+        self._group_of_leaf = rollup.members[:, products].argmax(axis=0).tolist()
         backbone = _Pyramid(architecture, settings.channels)
-        self.framework: Any = _FRAMEWORKS[settings.head](backbone, settings, classes)
+        self.framework: Any = _FRAMEWORKS[settings.head](backbone, settings, self.classes)
+        self.context = Network(architecture, rollup) if settings.context else None
 
     @property
     def body(self) -> nn.Module:
@@ -71,13 +78,17 @@ class DetectorNetwork(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised photos ``(n, 3, h, w)`` to logits ``(n, anchors, classes)``, boxes ``(n, anchors, 4)`` in pixels.
 
-        FCOS's score is the root of class probability times centre-ness (Tian et al. 2019); its log-odds are the logit.
+        FCOS's score is the root of class probability times centre-ness (Tian et al. 2019). Either head's is multiplied
+        by the classifier's probability of the leaf's group to the power of its weight; its log-odds are the logit.
         """
         outputs, anchors, _ = self._dense(x)
-        logits = outputs["cls_logits"]
+        score = F.logsigmoid(outputs["cls_logits"])
         if "bbox_ctrness" in outputs:
-            score = 0.5 * (F.logsigmoid(logits) + F.logsigmoid(outputs["bbox_ctrness"]))
-            logits = score - torch.log1p(-score.exp().clamp(max=1 - 1e-6))
+            score = 0.5 * (score + F.logsigmoid(outputs["bbox_ctrness"]))
+        if self.context is not None:
+            whole = F.logsigmoid(self.context.group_logits(self.context(x)[0]))
+            score = score + self.settings.context * whole[:, None, self._group_of_leaf]
+        logits = score - torch.log1p(-score.exp().clamp(max=1 - 1e-6))
         return logits, self._decode(outputs["bbox_regression"], torch.stack(anchors))
 
     def losses(self, x: Tensor, targets: list[Target]) -> dict[str, Tensor]:

@@ -24,6 +24,8 @@ class DetectorSettings:
         head: torchvision's framework: ``fcos`` or ``retinanet``.
         channels: Channels of the feature pyramid and the head, a multiple of 32.
         convs: Convolutions in each of the head's two towers, 1 to 4.
+        context: Power to which the classifier's probability of the whole photo enters a box's score; at least 0, and 0
+            for a detector without a classifier.
         nms_iou: Boxes of one group that overlap more than this are one object, in (0, 1].
         floor: Boxes with a smaller calibrated score are never reported, in [0, 1).
         max_boxes: Most boxes reported for a photo.
@@ -35,6 +37,7 @@ class DetectorSettings:
     head: str = "fcos"
     channels: int = 96
     convs: int = 2
+    context: float = 0.5
     nms_iou: float = 0.5
     floor: float = 0.01
     max_boxes: int = 100
@@ -49,6 +52,7 @@ class DetectorSettings:
             raise ModelError(f"a detector's channels must be a multiple of 32; received {self.channels!r}")
         for name, good, wanted in (
             ("convs", 1 <= self.convs <= 4, "1 to 4"),
+            ("context", self.context >= 0, "at least 0"),
             ("nms_iou", 0 < self.nms_iou <= 1, "in (0, 1]"),
             ("floor", 0 <= self.floor < 1, "in [0, 1)"),
             ("max_boxes", self.max_boxes >= 1, "at least 1"),

@@ -12,6 +12,7 @@ from wildvision.errors import ModelError
 from wildvision.models.card import ModelCard
 from wildvision.models.detector_network import DetectorNetwork
 from wildvision.models.registry import Model
+from wildvision.models.rollup import Rollup
 from wildvision.models.weights import write_model
 from wildvision.taxonomy import load_taxonomy
 
@@ -32,11 +33,12 @@ def export_detector(network: DetectorNetwork, card: ModelCard, folder: Path, *, 
         ModelError: The card describes another network, or a weight is not finite as float16.
     """
     shape, wanted = network.settings, card.detector
-    if wanted is None or (network.architecture, shape.head, shape.channels, shape.convs) != (
+    if wanted is None or (network.architecture, shape.head, shape.channels, shape.convs, shape.context) != (
         card.architecture,
         wanted.head,
         wanted.channels,
         wanted.convs,
+        wanted.context,
     ):
         raise ModelError(
             f"the card describes a {card.architecture!r} with {wanted}, the network is a {network.architecture!r} "
@@ -59,7 +61,7 @@ def load_detector_network(model: Model) -> DetectorNetwork:
     content = model.read_weights()
     try:
         with torch.random.fork_rng(devices=[]):  # a new network draws weights, though not from the caller's numbers
-            network = DetectorNetwork(card.architecture, card.detector, len(taxonomy.leaf_names))
+            network = DetectorNetwork(card.architecture, card.detector, Rollup.of(taxonomy))
         network.load_state_dict(load(content))
     except (SafetensorError, ValueError, RuntimeError) as error:
         raise ModelError(f"{model.weights_path} does not hold a {card.architecture!r} detector: {error}") from error
