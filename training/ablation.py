@@ -159,7 +159,7 @@ def _page(found: Mapping[str, Any]) -> str:
         "",
         "AUROC of each held-out source's products against the negatives of its fold; too few photos for intervals.",
         "",
-        f"| group | source | photos | {' | '.join(ROWS.values())} |",
+        f"| group | source | number | {' | '.join(ROWS.values())} |",
         "|---|---|---|" + "---|" * len(ROWS),
     ]
     first = found["details"]["photos"]
