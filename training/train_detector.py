@@ -129,7 +129,13 @@ def first_weights(
 def _composer(config: DetectorConfig, unseen: Collection[str], leaves: Sequence[str]) -> Composer | None:
     if config.sampling.composed == 0:
         return None
-    return Composer(Path(config.composer_bank), unseen, leaves, size=max(config.sizes))
+    return Composer(
+        Path(config.composer_bank),
+        unseen,
+        leaves,
+        size=max(config.sizes),
+        photo_weight=config.sampling.photo_weight,
+    )
 
 
 def _test(records: Sequence[Record], held_out: Collection[str], fold: int | None, folds: int) -> list[Record]:

@@ -65,6 +65,26 @@ def test_processes_share_one_batch(tmp_path: Path, manifest: Path) -> None:
     assert torch.equal(whole[1::2], odd)
 
 
+# --- the classifier inside --------------------------------------------------------------------------------------------
+
+
+def test_what_the_classifier_says_of_the_photo_bears_on_the_boxes_of_its_group_alone() -> None:
+    net = DetectorNetwork("test_efficientnet", DetectorSettings(channels=32, convs=1, context=0.5), ROLLUP).eval()
+    assert net.context is not None
+    x, groups = torch.rand(1, 3, 96, 96), len(ROLLUP.groups)
+    with torch.inference_mode():
+        net.context.head.weight.zero_()
+        net.context.head.bias.zero_()
+        net.context.head.bias[:groups] = 40.0
+        sure, _ = net(x)
+        net.context.head.bias[0] = -40.0
+        denied, _ = net(x)
+    products = ROLLUP.members[:, ROLLUP.members.any(axis=0)]
+    first, others = torch.from_numpy(products[0]), torch.from_numpy(~products[0])
+    assert (denied[..., first] < sure[..., first] - 5).all()
+    torch.testing.assert_close(denied[..., others], sure[..., others])
+
+
 # --- the loss ---------------------------------------------------------------------------------------------------------
 
 

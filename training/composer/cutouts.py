@@ -120,9 +120,11 @@ class CutoutBank:
         write_store(folder, "cutouts", ((c.pixels, {n: getattr(c, n) for n in names}) for c in self.cutouts))
 
     @classmethod
-    def load(cls, folder: Path) -> CutoutBank:
+    def load(cls, folder: Path, *, photo_weight: float = 1.0) -> CutoutBank:
         """Read what :meth:`save` wrote, without copying the pixels."""
-        return cls(Cutout(pixels, **facts) for pixels, facts in read_store(folder, "cutouts"))
+        return cls(
+            (Cutout(pixels, **facts) for pixels, facts in read_store(folder, "cutouts")), photo_weight=photo_weight
+        )
 
 
 def cut_out(image: Image, alpha: Mask, *, side: int = SIDE) -> Pixels | None:

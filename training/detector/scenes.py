@@ -93,8 +93,10 @@ def make_scene(
 class Composer:
     """Draws composed scenes, without the sources in ``unseen``."""
 
-    def __init__(self, bank: Path, unseen: Collection[str], leaves: Sequence[str], *, size: int) -> None:
-        self.cutouts = CutoutBank.load(bank).without_sources(unseen)
+    def __init__(
+        self, bank: Path, unseen: Collection[str], leaves: Sequence[str], *, size: int, photo_weight: float
+    ) -> None:
+        self.cutouts = CutoutBank.load(bank, photo_weight=photo_weight).without_sources(unseen)
         self.backgrounds = BackgroundBank.load(bank).without_sources(unseen)
         self.leaves, self.recipe = tuple(leaves), Recipe(size=size, positive_share=0.6)
 
