@@ -67,9 +67,12 @@ def main() -> None:
     if args.report:
         print(write_report(report, args.report))
     if args.to:
+        config = with_classifier(config)
         network = DetectorNetwork(config.architecture, config.detector, Rollup.of(load_taxonomy()))
         final = args.runs / run_name(config.name, None) / "average.pt"
-        network.load_state_dict(torch.load(final, map_location="cpu", weights_only=True))
+        state = torch.load(final, map_location="cpu", weights_only=True)
+        wanted = network.state_dict()
+        network.load_state_dict({name: value for name, value in state.items() if name in wanted})
         written = export_detector(network, shipped_card(config, policy, report), args.to)
         print(f"{written.name}: {written.weights.bytes / 1e6:.1f} MB, sha256 {written.weights.sha256[:12]}")
 
@@ -135,6 +138,21 @@ def second_look(
             for name, part in twice.items()
         },
     }
+
+
+def with_classifier(config: DetectorConfig) -> DetectorConfig:
+    """The configuration with the bundled classifier named that the detector ships without.
+
+    Raises:
+        ArgumentError: No such classifier is bundled.
+    """
+    judge = config.context_classifier()
+    if judge is None or not config.context_from:
+        return config
+    ids = {card.name: card.model_id for card in list_models() if card.kind == "classifier"}
+    if judge.name not in ids:
+        raise ArgumentError(f"{config.name} needs the classifier {judge.name!r}; bundled are {sorted(ids)}")
+    return dataclasses.replace(config, detector=dataclasses.replace(config.detector, classifier=ids[judge.name]))
 
 
 def shipped_card(config: DetectorConfig, policy: Mapping[str, GroupPolicy], report: Report) -> ModelCard:

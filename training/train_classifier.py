@@ -71,15 +71,18 @@ def train(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: P
         for i, r in enumerate(photos.records)
         if r.source not in unseen and r.group != AMBIGUOUS and r.trust != LOW_TRUST and r.split != "test"
     ]
+    renders = {r.source for r in photos.records if r.synthetic}
+    taught = rows if config.sampling.renders else [i for i in rows if photos.records[i].source not in renders]
     network = Network(config.architecture, Rollup.of(load_taxonomy()), drop_rate=config.drop_rate)
     pretrained = pretrained_backbone(config.pretrained, config.architecture, cache=cache)
     network.backbone.load_state_dict(pretrained)
-    sampler = BatchSampler(photos.records, rows, config.sampling, size=config.batch_size, seed=config.seed)
-    log.info("%s: %d photos, expected shares %s", folder.name, len(rows), _rounded(sampler.shares(photos.records)))
-    paste = composer(config, unseen)
+    sampler = BatchSampler(photos.records, taught, config.sampling, size=config.batch_size, seed=config.seed)
+    log.info("%s: %d photos, expected shares %s", folder.name, len(taught), _rounded(sampler.shares(photos.records)))
+    paste = composer(config, unseen if config.sampling.renders else unseen | renders)
     average = Run(network, config, folder).fit(Batches(photos, sampler, config, network, paste))
     as_used = dataclasses.replace(config, train_size=config.input.size, seed=config.seed + 1)
-    refit(average, pretrained, Batches(photos, sampler, as_used, network, paste), config)
+    whole = BatchSampler(photos.records, rows, config.sampling, size=config.batch_size, seed=config.seed)
+    refit(average, pretrained, Batches(photos, sampler, as_used, network, paste), whole, config)
     torch.save(average.state_dict(), folder / "average.pt")
     test = [
         i

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import distributed
 
+from training.classifier.config import ClassifierConfig
 from training.classifier.pretrained import pretrained_backbone
 from training.data.manifest import AMBIGUOUS, Record
 from training.detector.coco import coco_map
@@ -24,6 +25,7 @@ from training.detector.config import DetectorConfig, read_config, run_name
 from training.detector.engine import Batches, Evaluate, Run
 from training.detector.held_out import bare_detector, look, write_looked
 from training.detector.scenes import Composer, read_records, teaches
+from training.evaluate import load_network
 from wildvision.errors import ArgumentError
 from wildvision.models import DetectorNetwork
 from wildvision.models.rollup import Rollup
@@ -98,32 +100,33 @@ def first_weights(
 ) -> None:
     """Give the backbone the weights of the classifier of the same fold, of ImageNet, or none.
 
-    The same classifier judges whole photos inside the detector; it is not trained further.
+    A classifier of the same fold judges whole photos inside the detector; it is not trained further.
 
     Raises:
-        ArgumentError: The classifier has not been trained yet, or there is none and its judgement has weight.
+        ArgumentError: A classifier has not been trained yet, or there is none and its judgement has weight.
     """
+    judge = config.context_classifier()
+    if judge is not None:
+        _trained(config, judge, fold, runs)
+        network.context = load_network(judge, runs / run_name(judge.name, fold))
     classifier = config.classifier()
-    if classifier is None:
-        if network.context is not None:
-            raise ArgumentError(
-                f"{config.name}: a context of {config.detector.context} needs start_from; use 0 without"
-            )
-        if config.pretrained:
-            weights = pretrained_backbone(config.pretrained, config.architecture, cache=cache)
-            network.body.load_state_dict({key: weights[key] for key in network.body.state_dict()})
-        return
+    if classifier is not None:
+        state = torch.load(_trained(config, classifier, fold, runs), map_location="cpu", weights_only=True)
+        network.body.load_state_dict({key: state[BODY + key] for key in network.body.state_dict()})
+    elif config.pretrained:
+        weights = pretrained_backbone(config.pretrained, config.architecture, cache=cache)
+        network.body.load_state_dict({key: weights[key] for key in network.body.state_dict()})
+
+
+def _trained(config: DetectorConfig, classifier: ClassifierConfig, fold: int | None, runs: Path) -> Path:
     path = runs / run_name(classifier.name, fold) / "average.pt"
     if not path.exists():
         which = "--final" if fold is None else f"--fold {fold}"
         raise ArgumentError(
-            f"{path} is missing, which {config.name} starts from; train it first with "
-            f"'python -m training.train_classifier {config.start_from} {which}'; an empty start_from means ImageNet"
+            f"{path} is missing, which {config.name} builds on; train it first with 'python -m "
+            f"training.train_classifier configs/classifier-{classifier.name}.yaml {which}'"
         )
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    network.body.load_state_dict({key: state[BODY + key] for key in network.body.state_dict()})
-    if network.context is not None:
-        network.context.load_state_dict(state)
+    return path
 
 
 def _composer(config: DetectorConfig, unseen: Collection[str], leaves: Sequence[str]) -> Composer | None:

@@ -16,6 +16,7 @@ CONFIG: dict[str, Any] = {
     "architecture": "test_efficientnet",
     "pretrained": "",
     "start_from": "",
+    "context_from": "",
     "input": {"size": 96, "resize": "letterbox", "interpolation": "area", "mean": [0.5] * 3, "std": [0.5] * 3},
     "detector": {"head": "fcos", "channels": 32, "convs": 1, "context": 0.0},
     "sizes": [96],

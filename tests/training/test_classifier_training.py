@@ -16,7 +16,7 @@ from training.classifier.config import ClassifierConfig, Refit, read_config
 from training.classifier.engine import Batches, Run, score_photos
 from training.classifier.photos import Photos, load_photos
 from training.classifier.pretrained import _rename
-from training.classifier.refit import features, fit_head, interpolate, refit
+from training.classifier.refit import features, fit_head, interpolate, refit, shared
 from training.classifier.sampling import BatchSampler
 from training.data.manifest import Record, write_manifest
 from wildvision.errors import ArgumentError
@@ -187,8 +187,8 @@ def test_the_head_is_fitted_as_far_as_its_penalty_lets_it(
     noise = np.random.default_rng(0).normal(size=(80, fitted.features))
     x = torch.from_numpy(7 + 5 * (noise + 3 * np.eye(4, fitted.features)[group])).float()
     leaves = torch.from_numpy(fitted.rollup.members.argmax(1)[group])
-    how = replace(config, refit=Refit(pretrained_share=0.0, l2=l2, augmented=0))
-    fit_head(fitted, x, torch.eye(4)[group], leaves, torch.full((80,), 1 / 80), how)
+    how = replace(config, refit=Refit(pretrained_share=0.0, l2=l2, augmented=0, renders={}))
+    fit_head(fitted, x, torch.eye(4)[group], leaves, torch.full((80, 4), 1 / 80), torch.full((80,), 1 / 80), how)
     right = fitted.head(x)[:, 4:].softmax(1)[torch.arange(80), leaves] > 0.5
     assert least <= right.float().mean() <= most
 
@@ -198,8 +198,9 @@ def test_a_refit_takes_whole_photos_and_augmented_samples_alike(photos: Photos, 
     pretrained = {name: value.clone() for name, value in fitted.backbone.state_dict().items()}
     heads = []
     for augmented in (0, 8, 8):
-        how = replace(config, refit=Refit(pretrained_share=0.5, l2=1.0, augmented=augmented))
-        refit(fitted, pretrained, batches(photos, how), how)
+        how = replace(config, refit=Refit(pretrained_share=0.5, l2=1.0, augmented=augmented, renders={}))
+        drawn = batches(photos, how)
+        refit(fitted, pretrained, drawn, drawn.sampler, how)
         heads.append(fitted.head.weight.detach().clone())
     assert torch.equal(heads[1], heads[2])
     assert not torch.allclose(heads[0], heads[1])
@@ -207,6 +208,20 @@ def test_a_refit_takes_whole_photos_and_augmented_samples_alike(photos: Photos, 
         ivory = fitted.group_logits(fitted.head(features(fitted, photos.pixels, config)))[:, 0].numpy()
     shown = np.array([r.group == "ivory" for r in photos.records])
     assert ivory[shown].mean() > ivory[~shown].mean()
+
+
+def test_renders_count_less_in_what_a_named_group_learns() -> None:
+    rollup = Rollup.of(load_taxonomy())
+    rendered = torch.tensor([False, True, False, True])
+    groups = torch.zeros(4, 4)
+    groups[2:, rollup.groups.index("python_skin")] = 1
+    by_group, by_leaf = shared(rollup, torch.full((4,), 0.25), rendered, groups, {"python_skin": 0.1})
+    python, ivory = (by_group[:, rollup.groups.index(name)] for name in ("python_skin", "ivory"))
+    torch.testing.assert_close(python, torch.tensor([1, 0.1, 1, 0.1]) / 2.2)
+    torch.testing.assert_close(ivory, torch.full((4,), 0.25))
+    torch.testing.assert_close(by_leaf, torch.tensor([1, 1, 1, 0.1]) / 3.1)  # a rendered look-alike counts in full
+    with pytest.raises(ArgumentError, match="unknown groups \\['dragon'\\]; known: ivory"):
+        shared(rollup, torch.full((4,), 0.25), rendered, groups, {"dragon": 0.5})
 
 
 def test_photos_are_cached_and_bad_ones_left_out(tmp_path: Path, config: ClassifierConfig) -> None:

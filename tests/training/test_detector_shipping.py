@@ -13,6 +13,7 @@ import torch
 import yaml
 
 from tests.training.detector_helpers import write_config, write_pictures
+from training import ship_detector
 from training.data.manifest import Box, Record
 from training.detector.coco import coco_map
 from training.detector.config import read_config
@@ -23,13 +24,24 @@ from training.detector.held_out import Looked, read_looked, write_looked
 from training.detector.measures import budget, measure_part
 from training.detector.report import Report, write_report
 from training.docs import metrics_block
-from training.ship_detector import evaluate, second_look, shipped_card
+from training.ship_detector import evaluate, second_look, shipped_card, with_classifier
 from training.train_detector import first_weights
 from wildvision.contract import Detections
-from wildvision.errors import ArgumentError
+from wildvision.errors import ArgumentError, ModelError
 from wildvision.evaluation.scores import score_table
-from wildvision.models import DetectorNetwork, DetectorSettings, Network, Rollup
+from wildvision.imaging import Preprocess
+from wildvision.models import (
+    DetectorNetwork,
+    DetectorSettings,
+    Network,
+    Rollup,
+    draft_card,
+    export_detector,
+    export_weights,
+)
 from wildvision.models.card_file import parse_card
+from wildvision.models.detector_weights import load_detector_network
+from wildvision.models.registry import find_model
 from wildvision.policy import NEVER, Platt
 from wildvision.taxonomy import load_taxonomy
 
@@ -110,6 +122,51 @@ def test_a_detector_without_a_classifier_to_start_from_has_none_inside(tmp_path:
     network = DetectorNetwork(config.architecture, config.detector, Rollup.of(load_taxonomy()))
     with pytest.raises(ArgumentError, match="start_from"):
         first_weights(network, config, 0, runs=tmp_path, cache=tmp_path)
+
+
+def test_a_classifier_of_its_own_judges_whole_photos_and_stays_out_of_the_detector_s_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = classifier_config(tmp_path, name="judge", architecture="test_resnet")
+    detector = {"head": "fcos", "channels": 32, "convs": 1, "context": 0.5}
+    config = read_config(write_config(tmp_path, write_pictures(tmp_path), context_from=str(judge), detector=detector))
+    rollup, taxonomy = Rollup.of(load_taxonomy()), load_taxonomy()
+    trained = Network("test_resnet", rollup).eval()
+    (tmp_path / "judge-fold0").mkdir()
+    torch.save(trained.state_dict(), tmp_path / "judge-fold0" / "average.pt")
+    network = DetectorNetwork(config.architecture, config.detector, rollup).eval()
+    first_weights(network, config, 0, runs=tmp_path, cache=tmp_path)
+    assert network.context is not None
+    assert network.context.architecture == "test_resnet"
+
+    how = Preprocess(size=64, resize="squash", interpolation="bilinear", mean=(0.5,) * 3, std=(0.5,) * 3)
+    draft = draft_card(name="judge", architecture="test_resnet", input=how, taxonomy=taxonomy)
+    card = export_weights(trained, draft, tmp_path / "out")
+    monkeypatch.setattr(ship_detector, "list_models", lambda: [card])
+    named = with_classifier(config)
+    assert named.detector.classifier == card.model_id
+    draft = draft_card(
+        name="finder", architecture=config.architecture, input=config.input, taxonomy=taxonomy, detector=named.detector
+    )
+    bare = DetectorNetwork(config.architecture, named.detector, rollup)
+    assert bare.context is None
+    bare.load_state_dict({k: v for k, v in network.state_dict().items() if not k.startswith("context.")})
+    export_detector(bare, draft, tmp_path / "out")
+    loaded = load_detector_network(find_model(tmp_path / "out" / "finder.json"))
+    x = torch.rand(1, 3, 96, 96)
+    with torch.inference_mode():
+        torch.testing.assert_close(loaded(x)[0], network(x)[0], atol=0.02, rtol=0.02)
+    (tmp_path / "out" / "judge.json").unlink()
+    with pytest.raises(ModelError, match="neither beside its card nor bundled"):
+        load_detector_network(find_model(tmp_path / "out" / "finder.json"))
+
+
+def test_a_judge_of_other_folds_may_have_seen_the_photos(tmp_path: Path) -> None:
+    judge = classifier_config(tmp_path, name="judge", folds=[["shop-a"]])
+    detector = {"head": "fcos", "channels": 32, "convs": 1, "context": 0.5}
+    config = read_config(write_config(tmp_path, write_pictures(tmp_path), context_from=str(judge), detector=detector))
+    with pytest.raises(ArgumentError, match="other folds"):
+        config.context_classifier()
 
 
 @pytest.mark.parametrize("change", [{"folds": [["shop-a"]]}, {"architecture": "tf_efficientnet_lite0"}])

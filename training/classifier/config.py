@@ -24,6 +24,7 @@ class Sampling:
         composed: Share of the samples that the composer pastes together.
         zoomed: Share of the samples cropped around one of their boxes (around nothing in particular without boxes).
         tiny: Share of the samples shrunk into another (negative) photo.
+        renders: Whether the backbone learns from renders too; the head does in any case.
     """
 
     positives: dict[str, float]
@@ -31,6 +32,7 @@ class Sampling:
     composed: float
     tiny: float
     zoomed: float
+    renders: bool
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,14 @@ class Refit:
         l2: Weight of the penalty on the head's weights, for features of unit variance.
         augmented: Number of samples, drawn and augmented as in training, that the head is fitted on beside the whole
             photos; together they weigh as much as these.
+        renders: Weight of a whole render in what a group and its leaves learn, for groups that should listen to their
+            photos; 1 for groups not named.
     """
 
     pretrained_share: float
     l2: float
     augmented: int
+    renders: dict[str, float]
 
 
 @dataclass(frozen=True)

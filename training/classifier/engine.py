@@ -157,7 +157,7 @@ class Run:
             logits, _ = self.network(normalise(pixels.to(self.device), self.config.input))
         leaves = leaves.to(self.device)
         group, leaf = losses(self.network, logits.float(), groups.to(self.device), leaves, self.config.loss)
-        loss = group.mean() + self.config.loss.leaf_weight * leaf.sum() / (leaves >= 0).sum().clamp(min=1)
+        loss = group.sum(1).mean() + self.config.loss.leaf_weight * leaf.sum() / (leaves >= 0).sum().clamp(min=1)
         self.optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_([p for p in self.network.parameters() if p.requires_grad], 2.0)
@@ -187,9 +187,9 @@ class Run:
 
 
 def losses(network: Network, logits: Tensor, groups: Tensor, leaves: Tensor, how: Loss) -> tuple[Tensor, Tensor]:
-    """What each photo's groups cost, and its leaf, ``(n,)`` both; a leaf of -1 is not known and costs nothing."""
+    """What photos cost by group ``(n, groups)`` and by leaf ``(n,)``; a leaf of -1 is not known and costs nothing."""
     n = len(network.rollup.groups)
-    group = F.binary_cross_entropy_with_logits(network.group_logits(logits), groups, reduction="none").sum(1) / 2
+    group = F.binary_cross_entropy_with_logits(network.group_logits(logits), groups, reduction="none") / 2
     leaf = F.cross_entropy(
         logits[:, n:], leaves, ignore_index=-1, label_smoothing=how.label_smoothing, reduction="none"
     )

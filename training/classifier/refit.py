@@ -19,15 +19,24 @@ from torch import Tensor, nn
 
 from training.classifier.config import ClassifierConfig
 from training.classifier.engine import Batches, losses
+from training.classifier.sampling import BatchSampler
 from training.optim import normalise
+from wildvision.errors import ArgumentError
 from wildvision.models.network import Network
+from wildvision.models.rollup import Rollup
 
 log = logging.getLogger(__name__)
 BATCH = 8  # more at once spend a CPU's time on page faults
 ITERATIONS = 80  # of L-BFGS; the loss moves in the fourth digit by then
 
 
-def refit(network: Network, pretrained: Mapping[str, Tensor], batches: Batches, config: ClassifierConfig) -> None:
+def refit(
+    network: Network,
+    pretrained: Mapping[str, Tensor],
+    batches: Batches,
+    whole: BatchSampler,
+    config: ClassifierConfig,
+) -> None:
     """Move the backbone towards ``pretrained``, then fit the head on whole photos and on augmented samples.
 
     Whole photos weigh as the sampler draws them. They are what the model is used on, but most are a museum's; crops,
@@ -36,21 +45,42 @@ def refit(network: Network, pretrained: Mapping[str, Tensor], batches: Batches, 
     Args:
         network: Changed in place.
         pretrained: State of the backbone.
-        batches: Gives the photos, their weights and, at the size that the model is used at, the augmented samples.
+        batches: Gives the photos and, at the size that the model is used at, the augmented samples.
+        whole: Gives the numbers and weights of the whole photos and renders.
         config: Of the model.
     """
     interpolate(network.backbone, pretrained, config.refit.pretrained_share)
-    photos, rows = batches.photos, batches.sampler.numbers
+    photos, rows = batches.photos, whole.numbers
     x = features(network, (np.asarray(photos.pixels[i]) for i in rows), config)
     groups = torch.tensor([[photos.records[i].group == g for g in network.rollup.groups] for i in rows]).float()
     leaves = torch.tensor([network.rollup.leaves.index(photos.records[i].leaf) for i in rows])
-    weights = torch.from_numpy(batches.sampler.weights).float()
+    weights = torch.from_numpy(whole.weights).float()
+    rendered = torch.tensor([photos.records[i].synthetic for i in rows])
     for pixels, more_groups, more_leaves in (batches[k] for k in range(config.refit.augmented // config.batch_size)):
         x = torch.cat([x, features(network, pixels.numpy(), config)])
         groups, leaves = torch.cat([groups, more_groups]), torch.cat([leaves, more_leaves])
     if added := len(x) - len(rows):
         weights = torch.cat([weights / 2, torch.full((added,), 0.5 / added)])
-    fit_head(network, x, groups, leaves, weights, config)
+        rendered = torch.cat([rendered, torch.zeros(added, dtype=torch.bool)])
+    group_weights, leaf_weights = shared(network.rollup, weights, rendered, groups, config.refit.renders)
+    fit_head(network, x, groups, leaves, group_weights, leaf_weights, config)
+
+
+def shared(
+    rollup: Rollup, weights: Tensor, rendered: Tensor, groups: Tensor, factors: Mapping[str, float]
+) -> tuple[Tensor, Tensor]:
+    """Weights by group ``(n, groups)`` and by leaf ``(n,)``, each summing to 1, once ``factors`` bears on renders.
+
+    Raises:
+        ArgumentError: ``factors`` names no group of the classes.
+    """
+    if unknown := sorted(set(factors) - set(rollup.groups)):
+        raise ArgumentError(f"refit.renders names unknown groups {unknown}; known: {', '.join(rollup.groups)}")
+    factor = torch.tensor([factors.get(group, 1.0) for group in rollup.groups])
+    by_group = weights[:, None] * torch.where(rendered[:, None], factor, torch.ones(()))
+    own = torch.where(groups > 0, factor, torch.ones(())).amin(dim=1)
+    by_leaf = weights * torch.where(rendered, own, torch.ones(()))
+    return by_group / by_group.sum(dim=0), by_leaf / by_leaf.sum()
 
 
 @torch.no_grad()
@@ -75,7 +105,13 @@ def features(network: Network, pictures: Iterable[npt.NDArray[np.uint8]], config
 
 
 def fit_head(
-    network: Network, x: Tensor, groups: Tensor, leaves: Tensor, weights: Tensor, config: ClassifierConfig
+    network: Network,
+    x: Tensor,
+    groups: Tensor,
+    leaves: Tensor,
+    group_weights: Tensor,
+    leaf_weights: Tensor,
+    config: ClassifierConfig,
 ) -> None:
     """Fit the head by the training loss with an L2 penalty on standardised features; L-BFGS from zero.
 
@@ -84,7 +120,8 @@ def fit_head(
         x: ``(n, d)`` features.
         groups: ``(n, groups)`` float, 1 where the photo shows the group.
         leaves: ``(n,)`` numbers of leaves.
-        weights: ``(n,)``, sum 1.
+        group_weights: ``(n, groups)``, each column of sum 1.
+        leaf_weights: ``(n,)``, sum 1.
         config: Gives the loss and the penalty.
     """
     mean, deviation = x.mean(0), x.std(0) + 1e-6
@@ -96,7 +133,7 @@ def fit_head(
     def evaluate() -> Tensor:
         optimiser.zero_grad()
         group, leaf = losses(network, x @ weight.T + bias, groups, leaves, config.loss)
-        cost = ((group + config.loss.leaf_weight * leaf) * weights).sum()
+        cost = (group * group_weights).sum() + config.loss.leaf_weight * (leaf * leaf_weights).sum()
         loss = cost + config.refit.l2 / 2 * (weight**2).sum()
         loss.backward()
         return loss

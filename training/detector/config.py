@@ -57,6 +57,8 @@ class DetectorConfig:
         pretrained: ImageNet weights of the backbone, for a run without ``start_from``; empty for random ones.
         start_from: Configuration of a classifier with the same backbone and folds. The backbone starts from its run of
             the same fold, so that it has seen none of the held-out sources; empty for ImageNet weights.
+        context_from: Configuration of the classifier that judges whole photos inside the detector, of the same folds;
+            the detector then ships without it and needs it bundled. Empty for that of ``start_from``, which ships too.
         input: How a photo is fed when the detector runs; a letterbox.
         detector: Shape of the network and treatment of its boxes.
         sizes: Sides in pixels of the training pictures, one drawn for each batch; multiples of 32.
@@ -71,6 +73,7 @@ class DetectorConfig:
     architecture: str
     pretrained: str
     start_from: str
+    context_from: str
     input: Preprocess
     detector: DetectorSettings
     sizes: tuple[int, ...]
@@ -107,6 +110,24 @@ class DetectorConfig:
         for name in ("architecture", "folds"):
             if getattr(found, name) != getattr(self, name):
                 raise ArgumentError(f"{self.start_from} has other {name} than {self.name}: its runs cannot be built on")
+        return found
+
+    def context_classifier(self) -> ClassifierConfig | None:
+        """The classifier that judges whole photos inside the detector; none where its judgement has no weight.
+
+        Raises:
+            ArgumentError: There is none, or it was trained on sources that this detector holds out.
+        """
+        if not self.detector.context:
+            return None
+        path = self.context_from or self.start_from
+        if not path:
+            raise ArgumentError(
+                f"{self.name}: a context of {self.detector.context} needs start_from or context_from; use 0 without"
+            )
+        found = read_classifier_config(Path(path))
+        if found.folds != self.folds:
+            raise ArgumentError(f"{path} has other folds than {self.name}: it may have seen the photos held out")
         return found
 
 

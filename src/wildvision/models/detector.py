@@ -16,7 +16,7 @@ from wildvision.errors import ArgumentError, ModelError
 from wildvision.imaging import DEFAULT_LIMITS, Limits, Source
 from wildvision.models.batching import check_batch_size, is_iterator, many, run_fitting
 from wildvision.models.card import ModelCard
-from wildvision.models.detector_boxes import Boxes, candidates, merge_tiles, suppress
+from wildvision.models.detector_boxes import Boxes, candidates, discount_nested, merge_tiles, suppress
 from wildvision.models.detector_input import DetectorInput, DetectorPreparer, UInt8Image, View
 from wildvision.taxonomy import load_taxonomy
 
@@ -207,8 +207,10 @@ class Detector:
     def _merged(self, photo: DetectorInput, seen: Sequence[tuple[View, Boxes]]) -> Boxes:
         (_, whole), *tiles = seen
         found = merge_tiles(whole, tiles, _size(photo)) if tiles else whole
-        most = self.settings.max_boxes if self.second_look is None else min(SECOND_LOOKS, self.settings.max_boxes)
-        return suppress(found, iou=self.settings.nms_iou, most=most)
+        settings, calibration = self.settings, [self.card.calibration[group] for group in self.card.groups]
+        found = suppress(found, iou=settings.nms_iou, most=settings.max_boxes)
+        found = discount_nested(found, settings.nested, calibration=calibration, floor=settings.floor)
+        return found if self.second_look is None else found.take(np.arange(min(SECOND_LOOKS, len(found))))
 
     def _look_again(
         self, classifier: Classifier, prepared: Sequence[DetectorInput], rows: Sequence[_Row]

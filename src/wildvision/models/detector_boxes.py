@@ -1,4 +1,4 @@
-"""Choosing among a detector's dense boxes, in numpy: best leaf, calibration, class-wise suppression, tiles merged."""
+"""Choosing among a detector's dense boxes, in numpy: best leaf, calibration, suppression by group, tiles merged."""
 
 from __future__ import annotations
 
@@ -15,8 +15,14 @@ from wildvision.policy.calibration import Calibrator
 CANDIDATES = 300
 """Best boxes of each group and view that suppression looks at."""
 
+NESTED = 0.8
+"""Share of the smaller box inside the larger one from which one of them counts as nested in the other."""
+
 SEAM = 0.02
 """Share of a tile's side within which a box counts as cut by the seam."""
+
+
+_CORNERS = ((np.maximum, slice(0, 2)), (np.minimum, slice(2, 4)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +98,30 @@ def suppress(found: Boxes, *, iou: float, most: int) -> Boxes:
     kept = cv2.dnn.NMSBoxesBatched(corners.tolist(), rank.tolist(), found.groups.tolist(), 0.0, iou)
     rows = np.asarray(kept, dtype=np.intp).reshape(-1)
     return found.take(rows[np.argsort(-rank[rows])][:most])
+
+
+def discount_nested(found: Boxes, factor: float, *, calibration: Sequence[Calibrator], floor: float) -> Boxes:
+    """Boxes with their probability lowered for each better box of their group that they are nested with.
+
+    Args:
+        found: Best boxes first.
+        factor: On the uncalibrated probability, in (0, 1].
+        calibration: Of each group's logit.
+        floor: Boxes whose calibrated score falls below are dropped.
+    """
+    if factor == 1.0 or len(found) < 2:
+        return found
+    low, high = (pick(found.boxes[:, None, k], found.boxes[None, :, k]) for pick, k in _CORNERS)
+    shared = (high - low).clip(min=0).prod(axis=2)
+    area = (found.boxes[:, 2:] - found.boxes[:, :2]).prod(axis=1)
+    pairs = shared > NESTED * np.minimum(area[:, None], area[None])
+    better = np.tri(len(found), k=-1, dtype=bool) & (found.groups[:, None] == found.groups[None])
+    odds = np.logaddexp(0, -found.logits) - (pairs & better).sum(axis=1) * np.log(factor)  # -log p
+    logits = -odds - np.log(-np.expm1(-odds.clip(min=1e-9)))
+    scores = np.array([calibration[g].apply(z) for g, z in zip(found.groups, logits, strict=True)])
+    lowered = Boxes(found.boxes, scores, found.groups, found.leaves, logits)
+    order = np.argsort(-scores, kind="stable")
+    return lowered.take(order[scores[order] >= floor])
 
 
 def merge_tiles(whole: Boxes, tiles: Sequence[tuple[View, Boxes]], photo: tuple[int, int]) -> Boxes:

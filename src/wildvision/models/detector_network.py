@@ -49,7 +49,8 @@ class DetectorNetwork(nn.Module):
     Args:
         architecture: Name of a timm architecture with features at strides 8, 16 and 32. Its weights are random:
             nothing is ever downloaded here.
-        settings: Shape of pyramid and head, weight of the classifier.
+        settings: Shape of pyramid and head, weight of the classifier. Where it names a classifier, ``context`` is that
+            one's network, for the caller to set.
         rollup: The classes. Boxes are of the product leaves among them, in their order.
 
     Raises:
@@ -67,7 +68,8 @@ class DetectorNetwork(nn.Module):
         self._group_of_leaf = rollup.members[:, products].argmax(axis=0).tolist()
         backbone = _Pyramid(architecture, settings.channels)
         self.framework: Any = _FRAMEWORKS[settings.head](backbone, settings, self.classes)
-        self.context = Network(architecture, rollup) if settings.context else None
+        inside = settings.context and not settings.classifier
+        self.context = Network(architecture, rollup) if inside else None
 
     @property
     def body(self) -> nn.Module:

@@ -26,7 +26,11 @@ class DetectorSettings:
         convs: Convolutions in each of the head's two towers, 1 to 4.
         context: Power to which the classifier's probability of the whole photo enters a box's score; at least 0, and 0
             for a detector without a classifier.
+        classifier: ``model_id`` of the classifier that judges the whole photo, bundled or beside the detector's card;
+            empty when its weights are in the detector's own file, with the detector's architecture.
         nms_iou: Boxes of one group that overlap more than this are one object, in (0, 1].
+        nested: Factor in (0, 1] on the probability of a box for each better box of its group that it lies in or holds:
+            mostly parts of one object, or several taken for one.
         floor: Boxes with a smaller calibrated score are never reported, in [0, 1).
         max_boxes: Most boxes reported for a photo.
         fusion_detector: Weight of the box's log-odds when a classifier looks again; positive.
@@ -38,7 +42,9 @@ class DetectorSettings:
     channels: int = 96
     convs: int = 2
     context: float = 0.5
+    classifier: str = ""
     nms_iou: float = 0.5
+    nested: float = 0.7
     floor: float = 0.01
     max_boxes: int = 100
     fusion_detector: float = 0.5
@@ -54,6 +60,7 @@ class DetectorSettings:
             ("convs", 1 <= self.convs <= 4, "1 to 4"),
             ("context", self.context >= 0, "at least 0"),
             ("nms_iou", 0 < self.nms_iou <= 1, "in (0, 1]"),
+            ("nested", 0 < self.nested <= 1, "in (0, 1]"),
             ("floor", 0 <= self.floor < 1, "in [0, 1)"),
             ("max_boxes", self.max_boxes >= 1, "at least 1"),
             ("fusion_detector", self.fusion_detector > 0, "positive"),

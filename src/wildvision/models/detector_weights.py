@@ -10,10 +10,11 @@ from safetensors.torch import load
 
 from wildvision.errors import ModelError
 from wildvision.models.card import ModelCard
+from wildvision.models.card_file import read_card
 from wildvision.models.detector_network import DetectorNetwork
-from wildvision.models.registry import Model
+from wildvision.models.registry import BUNDLED, Model
 from wildvision.models.rollup import Rollup
-from wildvision.models.weights import write_model
+from wildvision.models.weights import load_network, write_model
 from wildvision.taxonomy import load_taxonomy
 
 
@@ -44,7 +45,10 @@ def export_detector(network: DetectorNetwork, card: ModelCard, folder: Path, *, 
             f"the card describes a {card.architecture!r} with {wanted}, the network is a {network.architecture!r} "
             f"with {shape}"
         )
-    return write_model(network.state_dict(), card, folder, stem=stem)
+    state = network.state_dict()
+    if wanted.classifier:
+        state = {name: value for name, value in state.items() if not name.startswith("context.")}
+    return write_model(state, card, folder, stem=stem)
 
 
 def load_detector_network(model: Model) -> DetectorNetwork:
@@ -52,7 +56,7 @@ def load_detector_network(model: Model) -> DetectorNetwork:
 
     Raises:
         ModelError: The card is not a detector's, the weights are not those of the card, not safetensors or not of its
-            architecture, or the card's classes are not the library's.
+            architecture, the card's classes are not the library's, or the classifier that it names is not there.
     """
     card, taxonomy = model.card, load_taxonomy()
     if card.detector is None:
@@ -65,4 +69,19 @@ def load_detector_network(model: Model) -> DetectorNetwork:
         network.load_state_dict(load(content))
     except (SafetensorError, ValueError, RuntimeError) as error:
         raise ModelError(f"{model.weights_path} does not hold a {card.architecture!r} detector: {error}") from error
+    if card.detector.context and card.detector.classifier:
+        network.context = load_network(find_classifier(card.detector.classifier, model.card_path.parent))
     return network.float().eval()
+
+
+def find_classifier(model_id: str, beside: Path) -> Model:
+    """The classifier with this ``model_id`` among the cards of a folder and the bundled ones.
+
+    Raises:
+        ModelError: None of them is it.
+    """
+    name = model_id.removeprefix("wildvision-classifier-").partition("@")[0]
+    for path in (folder / f"{name}.json" for folder in (beside, BUNDLED)):
+        if path.is_file() and (card := read_card(path)).model_id == model_id:
+            return Model(card, path)
+    raise ModelError(f"the detector needs {model_id}, which is neither beside its card nor bundled")
