@@ -81,10 +81,17 @@ def evaluate(config: ClassifierConfig, runs: Path, *, robustness: int = 20) -> t
 
 
 def load_network(config: ClassifierConfig, run: Path) -> Network:
-    """The averaged weights of a finished run, in evaluation mode."""
+    """The averaged weights of a finished run, in evaluation mode, with those of the partner's run of the same fold."""
     network = Network(config.architecture, Rollup.of(load_taxonomy()))
     network.load_state_dict(torch.load(run / "average.pt", weights_only=True))
+    if partner := config.partner_config():
+        network.join(load_network(partner, partner_run(config, partner, run)), partner.input.size)
     return network.eval()
+
+
+def partner_run(config: ClassifierConfig, partner: ClassifierConfig, run: Path) -> Path:
+    """The folder of the partner's run that has seen the same sources as ``run``."""
+    return run.with_name(partner.name + run.name.removeprefix(config.name))
 
 
 def _stress(network: Network, config: ClassifierConfig, rows: Sequence[Row], root: Path) -> tuple[Row, ...]:
@@ -96,8 +103,19 @@ def _stress(network: Network, config: ClassifierConfig, rows: Sequence[Row], roo
             taxonomy=load_taxonomy(),
             training={},
         )
+        if partner := config.partner_config():
+            assert network.partner is not None
+            other = draft_card(
+                name=partner.name,
+                architecture=partner.architecture,
+                input=partner.input,
+                taxonomy=load_taxonomy(),
+            )
+            card = dataclasses.replace(card, partner=export_weights(network.partner, other, Path(folder)).model_id)
         export_weights(network, card, Path(folder))
-        return stress(load_classifier(folder), rows, root, strengths=(STRENGTH,), seed=config.seed)
+        return stress(
+            load_classifier(Path(folder) / f"{config.name}.json"), rows, root, strengths=(STRENGTH,), seed=config.seed
+        )
 
 
 def _pooled_costs(costs: Sequence[Row]) -> tuple[dict[str, Any], ...]:

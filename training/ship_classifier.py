@@ -2,8 +2,9 @@
 
 python -m training.ship_classifier configs/classifier-fast.yaml --to src/wildvision/weights
 
-Needs `--final` and every `--fold` of training/train_classifier.py. Calibration and thresholds are fitted on the pooled
-out-of-fold scores; the numbers are those of policies fitted on other sources than the photo's own.
+Needs `--final` and every `--fold` of training/train_classifier.py, and a partner already shipped there. Calibration
+and thresholds are fitted on the pooled out-of-fold scores; the numbers are those of policies fitted on other sources
+than the photo's own.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from wildvision.evaluation.recalibrate import recalibrate
 from wildvision.evaluation.report import write_report
 from wildvision.evaluation.scores import ScoreTable, write_scores
 from wildvision.models.card import draft_card
+from wildvision.models.card_file import read_card
 from wildvision.models.weights import export_weights
 from wildvision.taxonomy import load_taxonomy
 
@@ -54,6 +56,8 @@ def main() -> None:
         taxonomy=taxonomy,
         training=_training(config, table),
     )
+    if partner := config.partner_config():
+        card = dataclasses.replace(card, partner=read_card(args.to / f"{partner.name}.json").model_id)
     # The refitted head's logits are small and not centred: no temperature alone can make probabilities of them.
     card, chosen = recalibrate(card, table, methods=("platt",))
     card = dataclasses.replace(card, metrics=metrics_block(evaluation, measured_on, calibration=chosen))

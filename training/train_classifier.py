@@ -25,6 +25,7 @@ from training.classifier.pretrained import pretrained_backbone
 from training.classifier.refit import refit
 from training.classifier.sampling import BatchSampler
 from training.composer import BackgroundBank, CutoutBank, Recipe, compose
+from training.evaluate import load_network
 from wildvision.evaluation.scores import AMBIGUOUS, LOW_TRUST, score_table, write_scores
 from wildvision.models.network import Network
 from wildvision.models.rollup import Rollup
@@ -41,6 +42,7 @@ def main() -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--fold", type=int, action="append", help="hold out the sources of this fold; may be repeated")
     what.add_argument("--final", action="store_true", help="train on every source")
+    parser.add_argument("--scores", action="store_true", help="only score the held-out photos of finished runs anew")
     parser.add_argument("--data", type=Path, help="folder of the photos (default: as in the configuration)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="checkpoints and scores go here")
     parser.add_argument("--cache", type=Path, default=Path("cache"), help="resized photos and downloaded weights")
@@ -57,7 +59,10 @@ def main() -> None:
         cache=args.cache,
     )
     for fold in args.fold or [None]:
-        train(config, photos, fold, runs=args.runs, cache=args.cache)
+        if not args.scores:
+            train(config, photos, fold, runs=args.runs, cache=args.cache)
+        elif fold is not None:
+            score(config, photos, fold, runs=args.runs)
 
 
 def train(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: Path, cache: Path) -> None:
@@ -84,24 +89,29 @@ def train(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: P
     whole = BatchSampler(photos.records, rows, config.sampling, size=config.batch_size, seed=config.seed)
     refit(average, pretrained, Batches(photos, sampler, as_used, network, paste), whole, config)
     torch.save(average.state_dict(), folder / "average.pt")
+    if fold is not None:
+        score(config, photos, fold, runs=runs)
+
+
+def score(config: ClassifierConfig, photos: Photos, fold: int, *, runs: Path) -> None:
+    """Write the scores that a finished run, with its partner's, gives its held-out photos and its share of renders."""
+    folder, held_out = runs / f"{config.name}-fold{fold}", set(config.folds[fold])
     test = [
         i
         for i, r in enumerate(photos.records)
-        if r.source in held_out or (r.split == "test" and fold is not None and i % len(config.folds) == fold)
+        if r.source in held_out or (r.split == "test" and i % len(config.folds) == fold)
     ]
-    if test:
-        records = [photos.records[i] for i in test]
-        logits = score_photos(average, [photos.files[i] for i in test], config.input)
-        rollup = average.rollup
-        table = score_table(
-            [_row(r) for r in records],
-            rollup.group_logits(logits),
-            rollup.leaf_probabilities(logits),
-            groups=rollup.groups,
-            leaves=rollup.leaves,
-            fold=np.full(len(test), -1 if fold is None else fold),
-        )
-        write_scores(table, folder / "scores.parquet")
+    network = load_network(config, folder)
+    logits = score_photos(network, [photos.files[i] for i in test], config.input)
+    table = score_table(
+        [_row(photos.records[i]) for i in test],
+        network.rollup.group_logits(logits),
+        network.rollup.leaf_probabilities(logits),
+        groups=network.rollup.groups,
+        leaves=network.rollup.leaves,
+        fold=np.full(len(test), fold),
+    )
+    write_scores(table, folder / "scores.parquet")
 
 
 def composer(config: ClassifierConfig, unseen: Collection[str]) -> Composer | None:

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.nn import functional as F  # noqa: N812
 
 import wildvision.models
+from tests.models.tiny import make_tiny_model
 from wildvision.errors import ModelError
 from wildvision.models import ModelCard, Network, export_weights, find_model, load_card, load_classifier, load_network
+from wildvision.models.card_file import write_card
 
 
 @pytest.fixture
@@ -30,6 +34,62 @@ def test_an_exported_network_loads_and_scores_as_before(
     photo = np.random.default_rng(0).integers(0, 256, (50, 40, 3), dtype=np.uint8)
     again = load_classifier(tmp_path / "new" / "folder", device="cpu").predict(photo)
     assert again.scores == load_classifier(tiny, device="cpu").predict(photo).scores
+
+
+def joined(network: Network, card: ModelCard, folder: Path) -> ModelCard:
+    """Export ``network`` as ``main`` whose partner ``other``, of another size, lies beside it."""
+    make_tiny_model(folder, name="other", seed=5)
+    other = find_model(folder / "other.json")
+    how = dataclasses.replace(card.input, size=96)
+    network.join(load_network(other), other.card.input.size)
+    named = dataclasses.replace(card, name="main", partner=other.card.model_id, input=how)
+    return export_weights(network, named, folder)
+
+
+def test_the_logits_of_partners_are_averaged(network: Network, card: ModelCard, tmp_path: Path) -> None:
+    x = torch.rand(3, 3, 96, 96)
+    with torch.inference_mode():
+        alone, features = network(x)
+        written = joined(network, card, tmp_path)
+        assert network.partner is not None
+        other, _ = network.partner(F.interpolate(x, (64, 64), mode="bilinear", antialias=True))
+        both, same = network(x)
+        torch.testing.assert_close(both, (alone + other) / 2)
+        assert torch.equal(features, same)
+        again = load_network(find_model(tmp_path / "main.json"))
+        torch.testing.assert_close(again(x)[0], both, atol=0.01, rtol=0.01)
+    assert written == load_card(tmp_path / "main.json")
+    assert written.model_id.endswith(f"+{load_card(tmp_path / 'other.json').model_id}")
+    assert not any(name.startswith("partner.") for name in load_file(tmp_path / "main.safetensors"))
+
+
+def test_a_partner_that_is_not_there_or_another_one_is_refused(
+    network: Network, card: ModelCard, tmp_path: Path
+) -> None:
+    joined(network, card, tmp_path)
+    make_tiny_model(tmp_path, name="other", seed=6)
+    with pytest.raises(ModelError, match="nor bundled"):
+        load_network(find_model(tmp_path / "main.json"))
+
+
+def test_a_partner_is_fed_the_same_way_and_has_none_itself(network: Network, card: ModelCard, tmp_path: Path) -> None:
+    written = joined(network, card, tmp_path)
+    first = find_model(tmp_path / "main.json")
+    alone = load_network(find_model(tmp_path / "other.json"))
+    alone.join(load_network(first), 96)
+    third = dataclasses.replace(card, name="third", partner=written.model_id)
+    export_weights(alone, third, tmp_path)
+    with pytest.raises(ModelError, match="a partner of its own"):
+        load_network(find_model(tmp_path / "third.json"))
+    write_card(dataclasses.replace(written, input=dataclasses.replace(card.input, mean=(0.1,) * 3)), first.card_path)
+    with pytest.raises(ModelError, match="normalise or resize differently"):
+        load_network(find_model(tmp_path / "main.json"))
+
+
+def test_a_card_and_its_network_agree_on_the_partner(network: Network, card: ModelCard, tmp_path: Path) -> None:
+    named = dataclasses.replace(card, partner="wildvision-classifier-other@sha256:" + "0" * 64)
+    with pytest.raises(ModelError, match="set both or none"):
+        export_weights(network, named, tmp_path)
 
 
 def test_exporting_twice_gives_the_same_bytes(network: Network, card: ModelCard, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import yaml
 from training import ablation, evaluate, ship_classifier, train_classifier
 from training.classifier.config import read_config
 from training.data.manifest import Record, write_manifest
+from wildvision.evaluation.scores import read_scores
 from wildvision.models import load_classifier
 from wildvision.models.network import Network
 from wildvision.models.rollup import Rollup
@@ -82,6 +83,26 @@ def test_a_recipe_is_trained_measured_and_shipped(work: Path, monkeypatch: pytes
     assert {row["n_positives"] for row in metrics["robustness"] if row["group"] == "ivory"} == {4}  # two a fold
     assert classifier.predict(work / "data" / "north-everyday-0.png").ok
     assert (work / "report" / "index.html").exists()
+
+    # Another run of the recipe, with the first for a partner.
+    raw = yaml.safe_load((work / "toy.yaml").read_text()) | {
+        "name": "pair",
+        "partner": str(work / "toy.yaml"),
+        "seed": 2,
+    }
+    (work / "pair.yaml").write_text(yaml.safe_dump(raw))
+    run(train_classifier.main, monkeypatch, work / "pair.yaml", "--fold", 0, "--fold", 1, *places)
+    run(train_classifier.main, monkeypatch, work / "pair.yaml", "--final", *places)
+    scores = work / "runs" / "pair-fold0" / "scores.parquet"
+    both = read_scores(scores).raw
+    run(ship_classifier.main, monkeypatch, work / "pair.yaml", "--runs", work / "runs", "--to", work / "out",
+        "--robustness", 1)  # fmt: skip
+    pair = load_classifier(work / "out" / "pair.json")
+    assert pair.card.partner == classifier.model_id
+    assert pair.predict(work / "data" / "north-everyday-0.png").ok
+    (work / "pair.yaml").write_text(yaml.safe_dump(raw | {"partner": ""}))
+    run(train_classifier.main, monkeypatch, work / "pair.yaml", "--fold", 0, "--scores", *places)
+    assert not np.allclose(read_scores(scores).raw, both)
 
 
 def test_the_ablation_leaves_renders_out_and_reports_every_row(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,11 +75,14 @@ class ClassifierConfig:
         annotations: Box annotations of the first manifest's photos.
         composer_bank: Folder of cut-outs and backgrounds as ``python -m training.composer bank`` writes it.
         not_trained_on: Sources that are measured but teach nothing (the product is a tiny part of the photo).
+        partner: Configuration of a classifier with the same folds whose logits are averaged with this one's wherever it
+            is used and measured; empty for none. It is trained apart.
         folds: Held-out sources of each leave-one-source-out fold.
     """
 
     name: str
     architecture: str
+    partner: str
     pretrained: str
     input: Preprocess
     train_size: int
@@ -103,6 +106,19 @@ class ClassifierConfig:
     def steps(self) -> int:
         """Optimiser steps."""
         return self.samples // self.batch_size
+
+    def partner_config(self) -> ClassifierConfig | None:
+        """The configuration of the partner.
+
+        Raises:
+            ArgumentError: It was trained on sources that this classifier holds out, or has a partner itself.
+        """
+        if not self.partner:
+            return None
+        found = read_config(Path(self.partner))
+        if found.folds != self.folds or found.partner:
+            raise ArgumentError(f"{self.partner} cannot be a partner of {self.name}: other folds, or a partner itself")
+        return found
 
 
 def read_config(path: Path, *, data: Path | None = None) -> ClassifierConfig:

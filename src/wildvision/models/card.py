@@ -79,6 +79,8 @@ class ModelCard:
         wildvision: Version of the library that wrote the card.
         metrics: Measured numbers, free-form JSON.
         training: Summary of data and recipe, free-form JSON.
+        partner: ``model_id`` of the classifier whose logits are averaged with this one's, bundled or beside the card;
+            empty for none.
         detector: Shape of the network and treatment of its boxes; there exactly for a detector. Its network has one
             output for each product leaf, look-alikes being background.
     """
@@ -99,6 +101,7 @@ class ModelCard:
     provenance: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
+    partner: str = ""
     detector: DetectorSettings | None = None
 
     def __post_init__(self) -> None:
@@ -106,6 +109,8 @@ class ModelCard:
             raise ModelError(f"a model's name is lower-case letters, digits, '.', '_' and '-'; received {self.name!r}")
         if self.kind not in KINDS:
             raise ModelError(f"kind must be one of {', '.join(KINDS)}; received {self.kind!r}")
+        if self.partner and self.kind != "classifier":
+            raise ModelError(f"only a classifier has a partner; {self.name!r} is a {self.kind}")
         if (self.kind == "detector") != (self.detector is not None):
             raise ModelError(f"a card holds 'detector' settings exactly when its kind is detector; it is {self.kind!r}")
         for what, groups in (("calibration", self.calibration), ("operating_points", self.operating_points)):
@@ -114,8 +119,12 @@ class ModelCard:
 
     @property
     def model_id(self) -> str:
-        """``wildvision-KIND-NAME@sha256:…``, as written into every output row."""
-        return f"wildvision-{self.kind}-{self.name}@sha256:{self.weights.sha256}"
+        """``wildvision-KIND-NAME@sha256:…``, as written into every output row.
+
+        Followed by ``+`` and that of another classifier where one takes part in every score.
+        """
+        other = self.detector.classifier if self.detector else self.partner
+        return f"wildvision-{self.kind}-{self.name}@sha256:{self.weights.sha256}" + (f"+{other}" if other else "")
 
     def check_taxonomy(self, taxonomy: Taxonomy) -> None:
         """Make sure that the model's outputs are the classes of ``taxonomy``, in its order.
@@ -135,7 +144,9 @@ class ModelCard:
 
     def to_json(self) -> dict[str, Any]:
         """The card as JSON values; :func:`parse_card` reads them back."""
-        settings = {"detector": self.detector.to_json()} if self.detector else {}
+        settings: dict[str, Any] = {"partner": self.partner} if self.partner else {}
+        if self.detector:
+            settings["detector"] = self.detector.to_json()
         return {
             "schema": SCHEMA,
             "name": self.name,

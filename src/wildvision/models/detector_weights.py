@@ -10,9 +10,8 @@ from safetensors.torch import load
 
 from wildvision.errors import ModelError
 from wildvision.models.card import ModelCard
-from wildvision.models.card_file import read_card
 from wildvision.models.detector_network import DetectorNetwork
-from wildvision.models.registry import BUNDLED, Model
+from wildvision.models.registry import Model, find_classifier
 from wildvision.models.rollup import Rollup
 from wildvision.models.weights import load_network, write_model
 from wildvision.taxonomy import load_taxonomy
@@ -72,16 +71,3 @@ def load_detector_network(model: Model) -> DetectorNetwork:
     if card.detector.context and card.detector.classifier:
         network.context = load_network(find_classifier(card.detector.classifier, model.card_path.parent))
     return network.float().eval()
-
-
-def find_classifier(model_id: str, beside: Path) -> Model:
-    """The classifier with this ``model_id`` among the cards of a folder and the bundled ones.
-
-    Raises:
-        ModelError: None of them is it.
-    """
-    name = model_id.removeprefix("wildvision-classifier-").partition("@")[0]
-    for path in (folder / f"{name}.json" for folder in (beside, BUNDLED)):
-        if path.is_file() and (card := read_card(path)).model_id == model_id:
-            return Model(card, path)
-    raise ModelError(f"the detector needs {model_id}, which is neither beside its card nor bundled")

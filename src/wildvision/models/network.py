@@ -1,4 +1,7 @@
-"""The classifier as a torch module: a timm backbone and one linear head. Knows no files, cards or thresholds."""
+"""The classifier as a torch module: a timm backbone and one linear head, and maybe a second such network beside it.
+
+Knows no files, cards or thresholds.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,16 @@ from typing import Any
 import timm
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
 
 from wildvision.models.rollup import Rollup
 
 
 class Network(nn.Module):
     """A timm backbone, pooled features, one linear layer over groups and leaves.
+
+    With a partner, the logits are the mean of both networks': two that were trained differently err differently
+    (Lakshminarayanan et al. 2017, https://arxiv.org/abs/1612.01474). Features stay those of its own backbone.
 
     Args:
         architecture: Name of a timm architecture, such as ``tf_efficientnet_lite0``. Its weights are random:
@@ -36,11 +43,28 @@ class Network(nn.Module):
         self.drop = nn.Dropout(drop_rate)
         self.head = nn.Linear(self.features, rollup.outputs)
         self.register_buffer("_members", torch.from_numpy(rollup.members), persistent=False)
+        self.partner: Network | None = None
+        self.partner_size = 0
+
+    def join(self, partner: Network, size: int) -> None:
+        """Average with another network of the same classes, which looks at pictures with sides of ``size`` pixels."""
+        if (self.rollup.groups, self.rollup.leaves) != (partner.rollup.groups, partner.rollup.leaves):
+            raise ValueError("a partner must have the same classes in the same order")
+        self.partner, self.partner_size = partner, size
+
+    def own_state(self) -> dict[str, Tensor]:
+        """The state without the partner's."""
+        return {name: value for name, value in self.state_dict().items() if not name.startswith("partner.")}
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised photos ``(n, 3, h, w)`` to logits ``(n, groups + leaves)`` and features ``(n, d)``."""
         features = self.backbone(x)
-        return self.head(self.drop(features)), features
+        logits = self.head(self.drop(features))
+        if self.partner is not None:
+            size = (self.partner_size, self.partner_size)
+            smaller = F.interpolate(x.float(), size, mode="bilinear", antialias=True).to(x.dtype)
+            logits = 0.5 * (logits + self.partner(smaller)[0])
+        return logits, features
 
     def group_logits(self, logits: Tensor) -> Tensor:
         """Raw group logits ``(n, groups)``, as :meth:`Rollup.group_logits` but differentiable."""

@@ -103,6 +103,19 @@ def find_model(name_or_path: str | os.PathLike[str]) -> Model:
     return model
 
 
+def find_classifier(model_id: str, beside: Path) -> Model:
+    """The classifier with this ``model_id``, in a folder (as ``NAME.json``) or bundled.
+
+    Raises:
+        ModelError: None of them is it.
+    """
+    name = model_id.removeprefix("wildvision-classifier-").partition("@")[0]
+    for path in (folder / f"{name}.json" for folder in (beside, BUNDLED)):
+        if path.is_file() and (card := read_card(path)).model_id == model_id:
+            return Model(card, path)
+    raise ModelError(f"{model_id} is needed, and is neither in {beside} nor bundled")
+
+
 def _hub_reference(name: str | os.PathLike[str]) -> hub.HubReference | None:
     return hub.HubReference.parse(name) if isinstance(name, str) and name.startswith(hub.PREFIX) else None
 

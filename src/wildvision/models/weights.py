@@ -16,7 +16,7 @@ from wildvision.errors import ModelError
 from wildvision.models.card import ModelCard, Weights
 from wildvision.models.card_file import write_card
 from wildvision.models.network import Network
-from wildvision.models.registry import Model
+from wildvision.models.registry import Model, find_classifier
 from wildvision.models.rollup import Rollup
 from wildvision.taxonomy import load_taxonomy
 
@@ -48,7 +48,9 @@ def export_weights(network: Network, card: ModelCard, folder: Path, *, stem: str
             f"the card describes a {card.architecture!r}, the network is a {network.architecture!r}, "
             "or their classes differ"
         )
-    return write_model(network.state_dict(), card, folder, stem=stem)
+    if bool(card.partner) != (network.partner is not None):
+        raise ModelError(f"the card names {card.partner or 'no partner'!r}, the network has another; set both or none")
+    return write_model(network.own_state(), card, folder, stem=stem)
 
 
 def write_model(state: Mapping[str, Tensor], card: ModelCard, folder: Path, *, stem: str | None = None) -> ModelCard:
@@ -80,7 +82,7 @@ def load_network(model: Model) -> Network:
 
     Raises:
         ModelError: The weights are not those of the card, not safetensors, or not of its architecture; or the
-            card's classes are not the library's.
+            card's classes are not the library's; or the partner that it names is not there or is fed otherwise.
     """
     card, taxonomy = model.card, load_taxonomy()
     card.check_taxonomy(taxonomy)
@@ -89,6 +91,18 @@ def load_network(model: Model) -> Network:
         with torch.random.fork_rng(devices=[]):  # a new network draws weights, though not from the caller's numbers
             network = Network(card.architecture, Rollup.of(taxonomy))
         network.load_state_dict(load(content))
+        if card.partner:
+            _join(network, model)
     except (SafetensorError, ValueError, RuntimeError) as error:
         raise ModelError(f"{model.weights_path} does not hold a {card.architecture!r}: {error}") from error
     return network.float().eval()
+
+
+def _join(network: Network, model: Model) -> None:
+    partner = find_classifier(model.card.partner, model.card_path.parent)
+    ours, theirs = model.card.input, partner.card.input
+    if partner.card.partner:
+        raise ModelError(f"the partner {partner.card.name!r} of {model.card.name!r} has a partner of its own")
+    if (ours.mean, ours.std, ours.resize) != (theirs.mean, theirs.std, theirs.resize):
+        raise ModelError(f"{model.card.name!r} and its partner {partner.card.name!r} normalise or resize differently")
+    network.join(load_network(partner), theirs.size)
