@@ -115,24 +115,3 @@ def test_the_wheel_holds_the_model_and_the_samples_and_stays_below_60_mb(tmp_pat
     for name in ("weights/default.safetensors", "weights/default.json", "samples/manifest.csv", "py.typed"):
         assert f"wildvision/{name}" in names
     assert not [name for name in names if name.startswith(("training", "tests"))]
-
-
-def test_the_fast_classifier_takes_at_most_half_the_compute() -> None:
-    assert multiplications("fast") <= 0.5 * multiplications("default")
-
-
-def multiplications(name: str) -> int:
-    """Multiply-adds of the convolutions for one photo."""
-    network, card = load_network(find_model(name)), find_model(name).card
-    total = 0
-
-    def count(layer: torch.nn.Conv2d, _: object, out: torch.Tensor) -> None:
-        nonlocal total
-        total += out[0].numel() * layer.weight[0].numel()
-
-    for layer in network.modules():
-        if isinstance(layer, torch.nn.Conv2d):
-            layer.register_forward_hook(count)
-    with torch.inference_mode():
-        network(torch.zeros(1, 3, card.input.size, card.input.size))
-    return total

@@ -81,7 +81,14 @@ def variant(config: ClassifierConfig, row: str, photos: Photos) -> ClassifierCon
 def write_ablation(config: ClassifierConfig, runs: Path, out: Path) -> None:
     """Measure every row on the held-out photos and write the table; renders are not in it."""
     folds = range(len(config.folds))
-    found: dict[str, Any] = {"samples": config.samples, "architecture": config.architecture, "rows": {}, "details": {}}
+    found: dict[str, Any] = {
+        "samples": config.samples,
+        "architecture": config.architecture,
+        "renders_teach": "backbone and head" if config.sampling.renders else "the head alone",
+        "weight_of_renders_in_the_head": config.refit.renders,
+        "rows": {},
+        "details": {},
+    }
     for row in ROWS:
         tables = [read_scores(runs / f"{_run_name(config, row)}-fold{k}" / "scores.parquet") for k in folds]
         found["details"][row] = {f"fold {k}": _details(tables[k]) for k in folds}
@@ -135,12 +142,18 @@ def _details(table: ScoreTable) -> dict[str, Any]:
     return details
 
 
+def _factors(weights: Mapping[str, float]) -> str:
+    named = [f"{factor:g} for {group}" for group, factor in weights.items()]
+    return ", ".join([*named, "in full for all other groups" if named else "in full"])
+
+
 def _page(found: Mapping[str, Any]) -> str:
     lines = [
         "# What composed pictures and renders add",
         "",
         f"{found['architecture']}, {found['samples']:,} samples in every row and fold, one seed. "
-        "Out-of-fold photos only; 95 % bootstrap intervals over sources, then objects.",
+        "Out-of-fold photos only; 95 % bootstrap intervals over sources, then objects. "
+        f"Renders teach {found['renders_teach']}, where they count {_factors(found['weight_of_renders_in_the_head'])}.",
         "",
         "| group | part | positives / sources | trained on | AUROC | recall at 1 % FPR |",
         "|---|---|---|---|---|---|",

@@ -16,7 +16,7 @@ from typing import Any
 from training.data.manifest import Record, read_manifest
 from wildvision.errors import ArgumentError, WildvisionError
 from wildvision.models.card import ModelCard
-from wildvision.models.registry import list_models
+from wildvision.models.registry import list_models, short_name
 
 ROOT = Path(__file__).parent.parent
 NUMBERS = {
@@ -56,7 +56,9 @@ def metrics_block(cards: Sequence[ModelCard]) -> Iterator[str]:
     if not cards:
         yield "*This checkout bundles no trained model, so there are no numbers to show.*"
     for card in cards:
-        yield f"**`{card.name}`** ({card.kind}, {card.architecture}, {card.weights.bytes / 1e6:.1f} MB)"
+        other = short_name(card.helper) if card.helper else ""
+        beside = f" with `{other}` beside it" if other else ""
+        yield f"**`{card.name}`** ({card.kind}, {card.architecture}{beside}, {card.weights.bytes / 1e6:.1f} MB)"
         measured = [part for part in PARTS if (card.metrics.get(part) or {}).get("groups")]
         if not measured:
             yield ""

@@ -66,9 +66,14 @@ def run(main: object, monkeypatch: pytest.MonkeyPatch, *argv: object) -> None:
     main()
 
 
-def test_a_recipe_is_trained_measured_and_shipped(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recipe_is_trained_measured_and_shipped(
+    work: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     places = ("--runs", work / "runs", "--cache", work / "cache")
+    caplog.set_level("INFO")
     run(train_classifier.main, monkeypatch, work / "toy.yaml", "--fold", 0, "--fold", 1, *places)
+    assert "toy-fold0: 24 photos" in caplog.text  # the backbone sees no renders
+    assert "head fitted on 56 photos" in caplog.text  # 24 photos, 24 renders and 8 augmented samples
     run(train_classifier.main, monkeypatch, work / "toy.yaml", "--final", *places)
     run(
         ship_classifier.main, monkeypatch,
@@ -129,6 +134,7 @@ def test_the_ablation_leaves_renders_out_and_reports_every_row(work: Path, monke
     )
     assert sum(fold["highest_negatives"].values()) > 0
     page = (work / "ablation" / "ablation.md").read_text()
+    assert "Renders teach the head alone, where they count 0.1 for python_skin, in full for all other groups." in page
     assert all(title in page for title in (*ablation.ROWS.values(), *fold["sources"], *fold["highest_negatives"]))
 
 

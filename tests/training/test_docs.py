@@ -78,6 +78,12 @@ def test_a_card_without_numbers_says_so(card: ModelCard) -> None:
     assert "no numbers to show" in "\n".join(docs.metrics_block([]))
 
 
+def test_a_model_says_what_stands_beside_it(card: ModelCard) -> None:
+    other = "wildvision-classifier-other@sha256:" + "0" * 64
+    block = "\n".join(docs.metrics_block([dataclasses.replace(card, partner=other)]))
+    assert " with `other` beside it, " in block
+
+
 def test_counts_come_from_the_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [
         Record(path=f"{i}.jpg", group="ivory", leaf="ivory_raw", source="museum", licence="CC0", redistributable=True)

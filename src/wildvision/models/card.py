@@ -123,8 +123,13 @@ class ModelCard:
 
         Followed by ``+`` and that of another classifier where one takes part in every score.
         """
-        other = self.detector.classifier if self.detector else self.partner
-        return f"wildvision-{self.kind}-{self.name}@sha256:{self.weights.sha256}" + (f"+{other}" if other else "")
+        own = f"wildvision-{self.kind}-{self.name}@sha256:{self.weights.sha256}"
+        return f"{own}+{self.helper}" if self.helper else own
+
+    @property
+    def helper(self) -> str:
+        """``model_id`` of the classifier that takes part in every score: a partner, or a detector's; empty for none."""
+        return self.detector.classifier if self.detector else self.partner
 
     def check_taxonomy(self, taxonomy: Taxonomy) -> None:
         """Make sure that the model's outputs are the classes of ``taxonomy``, in its order.

@@ -109,11 +109,15 @@ def find_classifier(model_id: str, beside: Path) -> Model:
     Raises:
         ModelError: None of them is it.
     """
-    name = model_id.removeprefix("wildvision-classifier-").partition("@")[0]
-    for path in (folder / f"{name}.json" for folder in (beside, BUNDLED)):
+    for path in (folder / f"{short_name(model_id)}.json" for folder in (beside, BUNDLED)):
         if path.is_file() and (card := read_card(path)).model_id == model_id:
             return Model(card, path)
     raise ModelError(f"{model_id} is needed, and is neither in {beside} nor bundled")
+
+
+def short_name(model_id: str) -> str:
+    """``NAME`` of ``wildvision-classifier-NAME@sha256:…``."""
+    return model_id.removeprefix("wildvision-classifier-").partition("@")[0]
 
 
 def _hub_reference(name: str | os.PathLike[str]) -> hub.HubReference | None:
