@@ -54,6 +54,8 @@ def main() -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     config = read_config(args.config, data=args.data)
+    if config.partner:
+        parser.error(f"{config.name} has a partner, which would take part in every row; give a recipe without one")
     if args.report:
         write_ablation(config, args.runs, args.report)
         return

@@ -83,7 +83,7 @@ def evaluate(config: ClassifierConfig, runs: Path, *, robustness: int = 20) -> t
 def load_network(config: ClassifierConfig, run: Path) -> Network:
     """The averaged weights of a finished run, in evaluation mode, with those of the partner's run of the same fold."""
     network = Network(config.architecture, Rollup.of(load_taxonomy()))
-    network.load_state_dict(torch.load(run / "average.pt", weights_only=True))
+    network.load_state_dict(torch.load(run / "average.pt", map_location="cpu", weights_only=True))
     if partner := config.partner_config():
         network.join(load_network(partner, partner_run(config, partner, run)), partner.input.size)
     return network.eval()

@@ -26,6 +26,7 @@ from training.classifier.refit import refit
 from training.classifier.sampling import BatchSampler
 from training.composer import BackgroundBank, CutoutBank, Recipe, compose
 from training.evaluate import load_network
+from wildvision.errors import ArgumentError
 from wildvision.evaluation.scores import AMBIGUOUS, LOW_TRUST, score_table, write_scores
 from wildvision.models.network import Network
 from wildvision.models.rollup import Rollup
@@ -52,6 +53,9 @@ def main() -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     config = read_config(args.config, data=args.data)
+    if args.scores and args.final:
+        parser.error("--scores measures held-out photos, of which --final has none")
+    check_partner(config, args.fold or [], args.runs)
     photos = load_photos(
         [Path(m) for m in config.manifests],
         annotations=Path(config.annotations),
@@ -61,8 +65,25 @@ def main() -> None:
     for fold in args.fold or [None]:
         if not args.scores:
             train(config, photos, fold, runs=args.runs, cache=args.cache)
-        elif fold is not None:
+        else:
             score(config, photos, fold, runs=args.runs)
+
+
+def check_partner(config: ClassifierConfig, folds: Collection[int], runs: Path) -> None:
+    """Make sure that the partner has been trained, before hours go into scores that need it.
+
+    Raises:
+        ArgumentError: It has not, or it cannot be a partner.
+    """
+    partner = config.partner_config()
+    if partner is None:
+        return
+    missing = [k for k in folds if not (runs / f"{partner.name}-fold{k}" / "average.pt").exists()]
+    if missing:
+        raise ArgumentError(
+            f"{config.name} needs {partner.name} of folds {missing}; train it first with 'python -m "
+            f"training.train_classifier {config.partner} {' '.join(f'--fold {k}' for k in missing)}'"
+        )
 
 
 def train(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: Path, cache: Path) -> None:
@@ -101,7 +122,7 @@ def score(config: ClassifierConfig, photos: Photos, fold: int, *, runs: Path) ->
         for i, r in enumerate(photos.records)
         if r.source in held_out or (r.split == "test" and i % len(config.folds) == fold)
     ]
-    network = load_network(config, folder)
+    network = load_network(config, folder).to("cuda" if torch.cuda.is_available() else "cpu")
     logits = score_photos(network, [photos.files[i] for i in test], config.input)
     table = score_table(
         [_row(photos.records[i]) for i in test],

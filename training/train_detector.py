@@ -107,24 +107,26 @@ def first_weights(
     """
     judge = config.context_classifier()
     if judge is not None:
-        _trained(config, judge, fold, runs)
+        _trained(config, config.context_from or config.start_from, judge, fold, runs)
         network.context = load_network(judge, runs / run_name(judge.name, fold))
     classifier = config.classifier()
     if classifier is not None:
-        state = torch.load(_trained(config, classifier, fold, runs), map_location="cpu", weights_only=True)
+        state = torch.load(
+            _trained(config, config.start_from, classifier, fold, runs), map_location="cpu", weights_only=True
+        )
         network.body.load_state_dict({key: state[BODY + key] for key in network.body.state_dict()})
     elif config.pretrained:
         weights = pretrained_backbone(config.pretrained, config.architecture, cache=cache)
         network.body.load_state_dict({key: weights[key] for key in network.body.state_dict()})
 
 
-def _trained(config: DetectorConfig, classifier: ClassifierConfig, fold: int | None, runs: Path) -> Path:
+def _trained(config: DetectorConfig, recipe: str, classifier: ClassifierConfig, fold: int | None, runs: Path) -> Path:
     path = runs / run_name(classifier.name, fold) / "average.pt"
     if not path.exists():
         which = "--final" if fold is None else f"--fold {fold}"
         raise ArgumentError(
-            f"{path} is missing, which {config.name} builds on; train it first with 'python -m "
-            f"training.train_classifier configs/classifier-{classifier.name}.yaml {which}'"
+            f"{path} is missing, which {config.name} builds on; train it first with "
+            f"'python -m training.train_classifier {recipe} {which}'"
         )
     return path
 

@@ -1,11 +1,13 @@
+import dataclasses
 import json
 
 import pytest
 
 from tests.evaluation.tables import make_table
+from tests.models.tiny import make_tiny_model
 from wildvision.cli import main
 from wildvision.evaluation.scores import write_scores
-from wildvision.models import load_card, load_classifier
+from wildvision.models import export_weights, find_model, load_card, load_classifier, load_network
 
 
 def test_evaluate_writes_a_report_of_a_manifest(model, manifest, tmp_path, capsys):
@@ -54,6 +56,19 @@ def test_calibrate_writes_a_model_that_loads_with_new_thresholds_and_the_same_we
     assert new.metrics["calibration"]["ivory"]["n_sources"] > 1
     assert new.metrics["real"]["groups"]["ivory"]["auroc"]["value"] > 0.5
     assert load_classifier(out, device="cpu").card == new
+
+
+def test_calibrate_takes_the_partner_along(model, tmp_path):
+    other = find_model(make_tiny_model(tmp_path / "pair", name="other", seed=5) / "other.json")
+    network = load_network(find_model(model))
+    network.join(load_network(other), other.card.input.size)
+    card = dataclasses.replace(load_card(model), name="main", partner=other.card.model_id)
+    export_weights(network, card, tmp_path / "pair")
+    write_scores(make_table(600), tmp_path / "scores.csv")
+    arguments = ["--scores", str(tmp_path / "scores.csv"), "--model", str(tmp_path / "pair" / "main.json")]
+    assert main(["calibrate", *arguments, "--out", str(tmp_path / "mine")]) == 0
+    (tmp_path / "pair" / "other.json").unlink()
+    assert load_classifier(tmp_path / "mine", device="cpu").card.partner == other.card.model_id
 
 
 def test_calibrate_on_photos(model, manifest, tmp_path):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
 import pickle
+import shutil
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from wildvision.backends import DeviceMemoryError
 from wildvision.contract import Detections, Status
 from wildvision.errors import ArgumentError, ModelError
 from wildvision.models import Detector, load_card, load_classifier, load_detector
+from wildvision.models.card_file import write_card
 from wildvision.models.detector_input import View, tile_views
 
 
@@ -167,6 +170,23 @@ def test_of_boxes_that_overlap_in_one_group_the_best_stays(detector: Detector) -
             own = found.filter(groups={group}).boxes
             overlaps = box_iou(torch.from_numpy(own), torch.from_numpy(own)).numpy()
             assert (overlaps[~np.eye(len(own), dtype=bool)] <= 0.5 + 1e-4).all()
+
+
+def test_nested_boxes_count_less(folder: Path, tmp_path: Path) -> None:
+    def scores(nested: float) -> dict[tuple[Any, ...], float]:
+        card = load_card(folder)
+        assert card.detector is not None
+        settings = dataclasses.replace(card.detector, nested=nested)
+        written = tmp_path / f"{nested}"
+        shutil.copytree(folder, written)
+        write_card(dataclasses.replace(card, detector=settings), next(written.glob("*.json")))
+        found = load_detector(written, device="cpu").predict(PHOTOS[0], score=0.0)
+        return {(g, *b): float(s) for g, b, s in zip(found.groups, found.boxes.tolist(), found.scores, strict=True)}
+
+    equal, lowered = scores(1.0), scores(0.5)
+    assert lowered.keys() <= equal.keys()
+    assert all(lowered[box] <= equal[box] + 1e-6 for box in lowered)
+    assert any(lowered[box] < 0.6 * equal[box] for box in lowered)
 
 
 # --- tiles ------------------------------------------------------------------------------------------------------------

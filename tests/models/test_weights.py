@@ -14,6 +14,7 @@ from tests.models.tiny import make_tiny_model
 from wildvision.errors import ModelError
 from wildvision.models import ModelCard, Network, export_weights, find_model, load_card, load_classifier, load_network
 from wildvision.models.card_file import write_card
+from wildvision.models.registry import verify
 
 
 @pytest.fixture
@@ -61,6 +62,24 @@ def test_the_logits_of_partners_are_averaged(network: Network, card: ModelCard, 
     assert written == load_card(tmp_path / "main.json")
     assert written.model_id.endswith(f"+{load_card(tmp_path / 'other.json').model_id}")
     assert not any(name.startswith("partner.") for name in load_file(tmp_path / "main.safetensors"))
+
+
+def test_a_model_with_a_partner_does_not_depend_on_the_batch(network: Network, card: ModelCard, tmp_path: Path) -> None:
+    joined(network, card, tmp_path)
+    classifier = load_classifier(tmp_path / "main.json", device="cpu", precision="fp32")
+    photos = list(np.random.default_rng(1).integers(0, 256, (5, 50, 40, 3), dtype=np.uint8))
+    one, many = classifier.predict(photos, batch_size=1), classifier.predict(photos, batch_size=5)
+    for a, b in zip(one, many, strict=True):
+        assert a.scores == pytest.approx(b.scores, abs=1e-4)
+
+
+def test_verify_reads_the_partner_too(network: Network, card: ModelCard, tmp_path: Path) -> None:
+    joined(network, card, tmp_path)
+    assert verify(tmp_path / "main.json").name == "main"
+    weights = tmp_path / "other.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(ModelError, match="sha256"):
+        verify(tmp_path / "main.json")
 
 
 def test_a_partner_that_is_not_there_or_another_one_is_refused(

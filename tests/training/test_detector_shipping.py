@@ -92,6 +92,7 @@ def shop(name: str, seed: int, **changes: Any) -> list[Looked]:
 def classifier_config(folder: Path, **changes: Any) -> Path:
     values = yaml.safe_load(Path("configs/classifier-fast.yaml").read_text())
     path = folder / "classifier.yaml"
+    values["input"] |= {"mean": [0.5] * 3, "std": [0.5] * 3}
     changes = {"architecture": "test_efficientnet", "folds": [["shop-b"]], **changes}
     path.write_text(yaml.safe_dump(values | changes))
     return path

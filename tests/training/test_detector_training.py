@@ -20,7 +20,7 @@ from training.detector.scenes import read_records
 from training.ship_detector import evaluate, shipped_card
 from training.train_detector import train
 from wildvision.contract import Detections
-from wildvision.models import DetectorNetwork, DetectorSettings, export_detector, load_detector
+from wildvision.models import DetectorNetwork, DetectorSettings, Network, export_detector, load_detector
 from wildvision.models.detector_network import Target
 from wildvision.models.rollup import Rollup
 from wildvision.taxonomy import load_taxonomy
@@ -126,6 +126,18 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path: Path, manifest:
         torch.testing.assert_close(a, b, msg=name)
     with (tmp_path / "b" / "losses.csv").open() as file:
         assert [row["step"] for row in csv.DictReader(file)] == ["2", "6"]
+
+
+def test_a_resumed_run_keeps_the_judge_that_it_was_given(tmp_path: Path, manifest: Path) -> None:
+    config = read_config(write_config(tmp_path, manifest, detector={"head": "fcos", "channels": 32, "convs": 1}))
+    Run(network(config), config, tmp_path / "run").fit(batches(config), workers=0, stop_at=2)
+    torch.manual_seed(7)
+    other = DetectorNetwork(config.architecture, config.detector, ROLLUP)
+    other.context = Network("test_resnet", ROLLUP)
+    judge = other.context.head.weight.detach().clone()
+    resumed = Run(other, config, tmp_path / "run").fit(batches(config), workers=0)
+    assert resumed.context is not None
+    assert torch.equal(resumed.context.head.weight, judge)
 
 
 def test_a_fold_writes_weights_and_what_it_finds_in_unseen_sources(tmp_path: Path, manifest: Path) -> None:

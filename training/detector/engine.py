@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 CHECKPOINT_SECONDS = 180.0
 LOG_STEPS = 25
 CLIP_NORM = 5.0
+JUDGE = "context."  # what the keys of the classifier inside start with; it is not trained here, so it is not kept here
 
 Batch = tuple[Tensor, list[Target]]
 Evaluate = Callable[[DetectorNetwork], Mapping[str, float]]
@@ -109,6 +110,11 @@ class _Loss(nn.Module):
 
     def forward(self, x: Tensor, targets: list[Target]) -> dict[str, Tensor]:
         return self.network.losses(x, targets)
+
+
+def _trainable(network: DetectorNetwork) -> dict[str, Tensor]:
+    """The state without the classifier inside, which a resumed run takes from where it started."""
+    return {name: value for name, value in network.state_dict().items() if not name.startswith(JUDGE)}
 
 
 class Run:
@@ -197,8 +203,8 @@ class Run:
         if self.rank == 0:
             state = {
                 "step": self.step,
-                "network": self.network.state_dict(),
-                "average": self.average.state_dict(),
+                "network": _trainable(self.network),
+                "average": _trainable(self.average),
                 "optimiser": self.optimiser.state_dict(),
             }
             save_checkpoint(self.folder, state)
@@ -208,7 +214,8 @@ class Run:
         if state is None:
             return
         self.step = state["step"]
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
+        for network, saved in ((self.network, state["network"]), (self.average, state["average"])):
+            judge = {k: v for k, v in network.state_dict().items() if k.startswith(JUDGE)}
+            network.load_state_dict({k: v for k, v in saved.items() if not k.startswith(JUDGE)} | judge)
         self.optimiser.load_state_dict(state["optimiser"])
         log.info("resumed at step %d of %d", self.step, self.config.steps)

@@ -57,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
     from wildvision.evaluation.measure import measure
     from wildvision.evaluation.recalibrate import recalibrate
     from wildvision.models import find_model, write_card
+    from wildvision.models.registry import find_classifier
     from wildvision.policy.fitting import METHODS
     from wildvision.policy.targets import parse_target
 
@@ -77,6 +78,10 @@ def run(args: argparse.Namespace) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / card.weights.file).write_bytes(content)
     write_card(card, folder / "model.json")
+    if card.partner:
+        partner = find_classifier(card.partner, model.card_path.parent)
+        (folder / partner.card.weights.file).write_bytes(partner.read_weights())
+        write_card(partner.card, folder / f"{partner.card.name}.json")
     print_section(
         f"{card.name} in {folder}",
         [

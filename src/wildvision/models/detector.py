@@ -90,7 +90,10 @@ class Detector:
 
     @property
     def model_id(self) -> str:
-        """``wildvision-detector-NAME@sha256:…``, followed by ``+tiles`` and ``+CLASSIFIER`` where they are used."""
+        """``wildvision-detector-NAME@sha256:…``, with ``+`` and the id of each of these that is there.
+
+        The classifier that judges whole photos; ``tiles``; the classifier of the second look.
+        """
         tiles = "+tiles" if self.preparer.tiled else ""
         return self.card.model_id + tiles + (f"+{self.second_look.model_id}" if self.second_look else "")
 

@@ -69,5 +69,8 @@ def load_detector_network(model: Model) -> DetectorNetwork:
     except (SafetensorError, ValueError, RuntimeError) as error:
         raise ModelError(f"{model.weights_path} does not hold a {card.architecture!r} detector: {error}") from error
     if card.detector.context and card.detector.classifier:
-        network.context = load_network(find_classifier(card.detector.classifier, model.card_path.parent))
+        judge = find_classifier(card.detector.classifier, model.card_path.parent)
+        if (judge.card.input.mean, judge.card.input.std) != (card.input.mean, card.input.std):
+            raise ModelError(f"{card.name!r} and its classifier {judge.card.name!r} normalise differently")
+        network.context = load_network(judge)
     return network.float().eval()

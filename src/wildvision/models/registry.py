@@ -64,8 +64,15 @@ def verify(name_or_path: str | os.PathLike[str] = "default") -> ModelCard:
         ModelError: No such model, an unusable card, or weights of another size or sha256.
     """
     model = find_model(name_or_path)
-    model.read_weights()
+    _read_all(model)
     return model.card
+
+
+def _read_all(model: Model) -> None:
+    """Check the weights of a model and those of the classifier that takes part in its scores."""
+    model.read_weights()
+    if model.card.helper:
+        _read_all(find_classifier(model.card.helper, model.card_path.parent))
 
 
 def download(name_or_path: str | os.PathLike[str]) -> Path:
@@ -78,7 +85,7 @@ def download(name_or_path: str | os.PathLike[str]) -> Path:
         ModelError: No such model, not reachable, or refused.
     """
     model = find_model(name_or_path)
-    model.read_weights()
+    _read_all(model)
     return model.card_path.parent
 
 
@@ -110,7 +117,11 @@ def find_classifier(model_id: str, beside: Path) -> Model:
         ModelError: None of them is it.
     """
     for path in (folder / f"{short_name(model_id)}.json" for folder in (beside, BUNDLED)):
-        if path.is_file() and (card := read_card(path)).model_id == model_id:
+        try:
+            card = read_card(path)
+        except ModelError:  # none there, or some other JSON file of that name
+            continue
+        if card.model_id == model_id:
             return Model(card, path)
     raise ModelError(f"{model_id} is needed, and is neither in {beside} nor bundled")
 

@@ -49,7 +49,7 @@ def export_weights(network: Network, card: ModelCard, folder: Path, *, stem: str
             "or their classes differ"
         )
     if bool(card.partner) != (network.partner is not None):
-        raise ModelError(f"the card names {card.partner or 'no partner'!r}, the network has another; set both or none")
+        raise ModelError(f"card and network disagree on a partner (card: {card.partner or 'none'}); set both or none")
     return write_model(network.own_state(), card, folder, stem=stem)
 
 
