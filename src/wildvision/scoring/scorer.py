@@ -23,7 +23,7 @@ from wildvision.scoring.remote import RemotePolicy
 from wildvision.scoring.store import CacheKey
 
 if TYPE_CHECKING:
-    from wildvision.models import Classifier
+    from wildvision.models import Classifier, Detector
 
 logger = logging.getLogger(__name__)
 
@@ -69,17 +69,17 @@ class Scorer:
 
     def identity(self) -> dict[str, Any]:
         """Everything about the models that changes rows, as JSON."""
-        card = self.classifier.card
         preparer = self.classifier.preparer
         return {
+            **_judgement(self.classifier),
             "classifier": self.classifier.model_id,
-            "taxonomy": card.taxonomy_version,
-            "operating_points": {g: dataclasses.asdict(p) for g, p in card.operating_points.items()},
+            "taxonomy": self.classifier.card.taxonomy_version,
             "precision": self.classifier.precision,
             "tta": self.classifier.tta,
             "limits": dataclasses.asdict(preparer.limits),
             "scaled_decode": preparer.scaled,
             "detector": None if self.detector is None else self.detector.model_id,
+            "detector_judgement": None if self.detector is None else _judgement(self.detector),
         }
 
     def loader(self, policy: RemotePolicy, cache: CacheKey | None = None) -> Loader:
@@ -162,6 +162,16 @@ def row_of(item: Item, verdict: Verdict, copy_of: str | None) -> dict[str, Any]:
     head = {"schema": verdict["schema"], "id": item.id, "path": item.path, "listing_id": item.listing_id}
     extra = dict(item.extra) if item.extra else None
     return {**head, **verdict, "copy_of": copy_of, "extra": extra}
+
+
+def _judgement(model: Classifier | Detector) -> dict[str, Any]:
+    """What a card does with the outputs of the weights that its id names."""
+    card = model.card
+    return {
+        "calibration": {group: c.to_json() for group, c in card.calibration.items()},
+        "operating_points": {group: dataclasses.asdict(p) for group, p in card.operating_points.items()},
+        "boxes": card.detector.to_json() if card.detector else None,
+    }
 
 
 def _loaded(model: Any, function: str, options: dict[str, Any]) -> Any:
