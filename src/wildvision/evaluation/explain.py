@@ -31,8 +31,8 @@ def class_activation(network: Network, how: Preprocess, image: Image, group: str
     """HiRes-CAM of a group's raw logit: gradient times activation of the last feature map (Draelos & Carin 2020).
 
     With average pooling and one linear head, as here, this is the classic class-activation map: what each place adds
-    to the logit. Places that speak against the group count as 0. Of a network with a partner it
-    shows the network's own half.
+    to the logit. Places that speak against the group count as 0. Of a network with a partner it shows
+    that network's own half, and so do the numbers of the card on explanations.
 
     Args:
         network: In evaluation mode.

@@ -116,8 +116,8 @@ def discount_nested(found: Boxes, factor: float, *, calibration: Sequence[Calibr
     area = (found.boxes[:, 2:] - found.boxes[:, :2]).prod(axis=1)
     pairs = shared > NESTED * np.minimum(area[:, None], area[None])
     better = np.tri(len(found), k=-1, dtype=bool) & (found.groups[:, None] == found.groups[None])
-    odds = np.logaddexp(0, -found.logits) - (pairs & better).sum(axis=1) * np.log(factor)  # -log p
-    logits = -odds - np.log(-np.expm1(-odds.clip(min=1e-9)))
+    costs = np.logaddexp(0, -found.logits) - (pairs & better).sum(axis=1) * np.log(factor)  # minus log probability
+    logits = -costs - np.log(-np.expm1(-costs.clip(min=1e-9)))
     scores = np.array([calibration[g].apply(z) for g, z in zip(found.groups, logits, strict=True)])
     lowered = Boxes(found.boxes, scores, found.groups, found.leaves, logits)
     order = np.argsort(-scores, kind="stable")
