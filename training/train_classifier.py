@@ -108,7 +108,7 @@ def train(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: P
     average = Run(network, config, folder).fit(Batches(photos, sampler, config, network, paste))
     as_used = dataclasses.replace(config, train_size=config.input.size, seed=config.seed + 1)
     whole = BatchSampler(photos.records, rows, config.sampling, size=config.batch_size, seed=config.seed)
-    refit(average, pretrained, Batches(photos, sampler, as_used, network, paste), whole, config)
+    refit(average, pretrained, Batches(photos, whole, as_used, network, paste), config)
     torch.save(average.state_dict(), folder / "average.pt")
     if fold is not None:
         score(config, photos, fold, runs=runs)

@@ -140,6 +140,7 @@ def _composer(config: DetectorConfig, unseen: Collection[str], leaves: Sequence[
         leaves,
         size=max(config.sizes),
         photo_weight=config.sampling.photo_weight,
+        positives=config.sampling.composed_positives,
     )
 
 

@@ -132,6 +132,13 @@ def test_composed_objects_that_a_crop_leaves_out_are_no_labels(photos: Photos, c
     assert (groups.sum(1) == 1).any()
 
 
+def test_a_batch_says_which_samples_are_rendered(photos: Photos, config: ClassifierConfig) -> None:
+    records = tuple(replace(r, synthetic=r.source == "small") for r in photos.records)
+    data = batches(replace(photos, records=records), config)
+    for k in range(4):
+        assert data[k][3].tolist() == [records[n].synthetic for n in data.sampler.batch(k)]
+
+
 def test_shrink_into_leaves_most_of_the_room_visible() -> None:
     rng = np.random.default_rng(0)
     small, room = np.full((60, 60, 3), 255, np.uint8), np.zeros((60, 60, 3), np.uint8)
@@ -155,7 +162,7 @@ def test_an_interrupted_run_ends_with_the_same_weights(
     part.config = config  # the schedule of the long run, stopped half-way
     data = batches(photos, config)
     for k in range(half.steps):
-        part._advance(*data[k])
+        part._advance(*data[k][:3])
     part._save()
     resumed = Run(network(config), config, tmp_path / "cut").fit(data, workers=0)
     for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
@@ -200,7 +207,7 @@ def test_a_refit_takes_whole_photos_and_augmented_samples_alike(photos: Photos, 
     for augmented in (0, 8, 8):
         how = replace(config, refit=Refit(pretrained_share=0.5, l2=1.0, augmented=augmented, renders={}))
         drawn = batches(photos, how)
-        refit(fitted, pretrained, drawn, drawn.sampler, how)
+        refit(fitted, pretrained, drawn, how)
         heads.append(fitted.head.weight.detach().clone())
     assert torch.equal(heads[1], heads[2])
     assert not torch.allclose(heads[0], heads[1])

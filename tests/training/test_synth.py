@@ -16,7 +16,7 @@ import yaml
 from training.data import read_manifest
 from training.synth import textures
 from training.synth.boxes import boxes_from_mask, enclosing
-from training.synth.config import EMPTY, GROUNDS, group_of, load_config, plan_leaf, sample_scene, stream
+from training.synth.config import EMPTY, GOODS, GROUNDS, group_of, label_of, load_config, plan_leaf, sample_scene, stream
 from training.synth.leaves import LEAVES, builder_for
 from training.synth.post import apply_post, sample_post, save_jpeg
 from training.synth.render import DEFAULT_CONFIG, to_record, write_outputs
@@ -57,8 +57,8 @@ def params(**changes: Any) -> dict[str, Any]:
 
 
 def test_the_config_names_exactly_the_leaves_that_can_be_rendered() -> None:
-    assert set(CONFIG.shares) == {*LEAVES, EMPTY}
-    assert set(LEAVES) <= set(load_taxonomy().class_names)
+    assert set(CONFIG.shares) == {*LEAVES, EMPTY} - {GOODS}
+    assert {label_of(leaf) for leaf in LEAVES} <= set(load_taxonomy().class_names)
 
 
 def test_about_half_of_the_plan_is_look_alikes_or_empty_and_every_group_has_its_share() -> None:
@@ -296,3 +296,20 @@ def test_tusks_and_mounted_horns_come_in_any_material() -> None:
     for make in (tusks.single_tusk, tusks.tusk_pair, tusks.mounted_tusk):
         assert make(rng, [None] * 3).objects
     assert len(_mount(rng, BuildContext(Path())).instances) == 2
+
+
+@pytest.mark.parametrize("maker", [cloth, upper])
+def test_cloth_repeats_by_seed_and_keeps_colours_of_its_own_for_the_test_set(maker: Callable[..., Hide]) -> None:
+    for seed in range(12):
+        hide = maker(random.Random(seed), (90, 70), 12.0, holdout=False)
+        again = maker(random.Random(seed), (90, 70), 12.0, holdout=False)
+        assert np.array_equal(hide.colour, again.colour)
+        assert (hide.colour.shape, hide.height.shape, hide.rough.shape) == ((90, 70, 3), (90, 70), (90, 70))
+        assert np.isfinite(hide.height).all()
+    assert not np.array_equal(hide.colour, maker(random.Random(seed), (90, 70), 12.0, holdout=True).colour)
+
+
+def test_everyday_goods_are_labelled_everyday() -> None:
+    goods = {"number": 1, "leaf": label_of(GOODS), "box": [10, 10, 50, 40]}
+    record = to_record(params(leaf=label_of(GOODS), instances=[goods], products=[{"leaf": GOODS, "form": "top"}]))
+    assert (record.group, record.leaf, record.boxes, record.origin_class) == ("none", EMPTY, (), "top")

@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from training.classifier.config import ClassifierConfig
 from training.classifier.engine import Batches, losses
-from training.classifier.sampling import BatchSampler
 from training.optim import normalise
 from wildvision.errors import ArgumentError
 from wildvision.models.network import Network
@@ -34,34 +33,32 @@ def refit(
     network: Network,
     pretrained: Mapping[str, Tensor],
     batches: Batches,
-    whole: BatchSampler,
     config: ClassifierConfig,
 ) -> None:
     """Move the backbone towards ``pretrained``, then fit the head on whole photos and on augmented samples.
 
-    Whole photos weigh as the sampler draws them. They are what the model is used on, but most are a museum's; crops,
-    composed pictures and spoilt colours stand for everybody else's.
+    Whole photos weigh as the sampler of ``batches`` draws them. They are what the model is used on, but most are a
+    museum's; crops, composed pictures and spoilt colours stand for everybody else's.
 
     Args:
         network: Changed in place.
         pretrained: State of the backbone.
-        batches: Gives the photos and, at the size that the model is used at, the augmented samples.
-        whole: Gives the numbers and weights of the whole photos and renders.
+        batches: Gives the photos and renders and, at the size that the model is used at, augmented samples of them.
         config: Of the model.
     """
     interpolate(network.backbone, pretrained, config.refit.pretrained_share)
-    photos, rows = batches.photos, whole.numbers
+    photos, rows = batches.photos, batches.sampler.numbers
     x = features(network, (np.asarray(photos.pixels[i]) for i in rows), config)
     groups = torch.tensor([[photos.records[i].group == g for g in network.rollup.groups] for i in rows]).float()
     leaves = torch.tensor([network.rollup.leaves.index(photos.records[i].leaf) for i in rows])
-    weights = torch.from_numpy(whole.weights).float()
+    weights = torch.from_numpy(batches.sampler.weights).float()
     rendered = torch.tensor([photos.records[i].synthetic for i in rows])
-    for pixels, more_groups, more_leaves in (batches[k] for k in range(config.refit.augmented // config.batch_size)):
+    for k in range(config.refit.augmented // config.batch_size):
+        pixels, *more = batches[k]
         x = torch.cat([x, features(network, pixels.numpy(), config)])
-        groups, leaves = torch.cat([groups, more_groups]), torch.cat([leaves, more_leaves])
+        groups, leaves, rendered = (torch.cat(pair) for pair in zip((groups, leaves, rendered), more, strict=True))
     if added := len(x) - len(rows):
         weights = torch.cat([weights / 2, torch.full((added,), 0.5 / added)])
-        rendered = torch.cat([rendered, torch.zeros(added, dtype=torch.bool)])
     group_weights, leaf_weights = shared(network.rollup, weights, rendered, groups, config.refit.renders)
     fit_head(network, x, groups, leaves, group_weights, leaf_weights, config)
 

@@ -32,12 +32,14 @@ class Sampling:
         positives: Share of each product group among the photos; the rest are negatives.
         photo_weight: So many rendered objects of a leaf weigh as much as one in photos.
         composed: Share of the pictures that the composer pastes together.
+        composed_positives: Share of the composed pictures with a product; the others show look-alikes or nothing.
         mosaic: Share of the other pictures that are four photos side by side.
     """
 
     positives: dict[str, float]
     photo_weight: float
     composed: float
+    composed_positives: float
     mosaic: float
 
 

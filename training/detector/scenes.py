@@ -94,11 +94,18 @@ class Composer:
     """Draws composed scenes, without the sources in ``unseen``."""
 
     def __init__(
-        self, bank: Path, unseen: Collection[str], leaves: Sequence[str], *, size: int, photo_weight: float
+        self,
+        bank: Path,
+        unseen: Collection[str],
+        leaves: Sequence[str],
+        *,
+        size: int,
+        positives: float,
+        photo_weight: float,
     ) -> None:
         self.cutouts = CutoutBank.load(bank, photo_weight=photo_weight).without_sources(unseen)
         self.backgrounds = BackgroundBank.load(bank).without_sources(unseen)
-        self.leaves, self.recipe = tuple(leaves), Recipe(size=size, positive_share=0.6)
+        self.leaves, self.recipe = tuple(leaves), Recipe(size=size, positive_share=positives)
 
     def __call__(self, rng: np.random.Generator) -> Scene:
         """Compose one picture."""

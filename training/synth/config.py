@@ -19,6 +19,7 @@ from wildvision.errors import ArgumentError
 from wildvision.taxonomy import load_taxonomy
 
 EMPTY = "everyday"  # a scene without any product carries this leaf
+GOODS = "everyday_goods"  # built like a product, named only by a run of its own; labelled like an empty scene
 GROUNDS = (
     "table_wood", "table_plain", "cloth", "velvet", "bed_sheet", "print_cloth", "carpet", "floor_tile", "floor_wood",
     "stone", "paper", "newspaper", "studio", "shelf", "glass_case", "cardboard", "concrete", "palm",
@@ -69,6 +70,11 @@ def load_config(path: str | Path) -> SynthConfig:
 def group_of(leaf: str) -> str:
     """Product group of a leaf, ``none`` for look-alikes and empty scenes."""
     return load_taxonomy().group_of(leaf) or "none"
+
+
+def label_of(name: str) -> str:
+    """The leaf that what is built under ``name`` is labelled with."""
+    return EMPTY if name == GOODS else name
 
 
 def stream(seed: int, index: int, name: str) -> random.Random:

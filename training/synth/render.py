@@ -21,7 +21,7 @@ import cv2
 
 from training.data import Box, Record, write_manifest
 from training.synth.boxes import boxes_from_mask, enclosing
-from training.synth.config import EMPTY, group_of, load_config, plan_leaf, sample_scene, stream
+from training.synth.config import EMPTY, group_of, label_of, load_config, plan_leaf, sample_scene, stream
 from training.synth.post import apply_post, sample_post, save_jpeg
 
 LICENCE = "Apache-2.0 (rendered for this project)"
@@ -73,7 +73,7 @@ def render_one(job: Job, index: int) -> dict[str, Any]:
     cv2.imwrite(str(job.out / "masks" / f"{name}.png"), finished.mask)
     boxes = boxes_from_mask(finished.mask, staged.instances)
     record = {
-        "index": index, "name": name, "leaf": leaf, "companion": companion, "seed": job.seed, "split": job.split,
+        "index": index, "name": name, "leaf": label_of(leaf), "companion": companion, "seed": job.seed, "split": job.split,
         "size": [finished.image.shape[1], finished.image.shape[0]],
         "instances": [{"number": n, "leaf": staged.instances[n], "box": list(b)} for n, b in boxes.items()],
         "crowd": staged.crowd, "scene": params, "products": staged.built, "post": post,

@@ -14,7 +14,7 @@ import bpy
 from training.synth import shapes
 from training.synth.camera import set_camera
 from training.synth.clutter import place_clutter
-from training.synth.config import EMPTY, stream
+from training.synth.config import EMPTY, label_of, stream
 from training.synth.ground import build_ground
 from training.synth.hands import occlude, palm_ground
 from training.synth.leaves import BuildContext, Built, builder_for
@@ -63,7 +63,7 @@ def stage(
     for name, built in made:
         for group in built.instances or [built.objects]:
             number = len(instances) + 1
-            instances[number] = name
+            instances[number] = label_of(name)
             for obj in group:
                 obj.pass_index = number
     ground = params["ground"]

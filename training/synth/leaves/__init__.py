@@ -67,6 +67,7 @@ _MODULES = {
     "bovine_horn": "horn_wood",
     "other_reptile_leather": "leather",
     "plain_leather": "leather",
+    "everyday_goods": "everyday",
 }
 LEAVES = tuple(_MODULES)
 BUILDERS: dict[str, Builder] = {}  # filled by builder_for, so that nothing imports bpy before it is needed

@@ -165,7 +165,7 @@ def swatches(rng: random.Random, dress: Dress) -> list[list[Object]]:
     return out
 
 
-def _limb(path: Array, radii: Array, power: float = 2.0) -> Object:
+def limb(path: Array, radii: Array, power: float = 2.0) -> Object:
     """A sleeve: rings around a path in the x, z plane."""
     a = np.linspace(0, 2 * math.pi, 36, endpoint=False)
     ahead = np.gradient(path, axis=0)
@@ -200,7 +200,7 @@ def garment(rng: random.Random, dress: Dress) -> list[list[Object]]:
         for k in (-1, 1):
             t = np.linspace(0, 1, 30)
             path = np.column_stack([k * (22 + 16 * t**0.8 + 4 * np.sin(3 * t)), -1.5 * t, 54 - 46 * t])
-            sleeve = shapes.paint(_limb(path, np.interp(t, [0, 0.5, 1], [10, 8, 6.5])), skin)
+            sleeve = shapes.paint(limb(path, np.interp(t, [0, 0.5, 1], [10, 8, 6.5])), skin)
             carve.roughen(sleeve, rng, 0.9, 0.14, 3)
             parts.append(sleeve)
         collar = [(9.5 * math.cos(b), 5.5 * math.sin(b), 61.5) for b in np.linspace(0, 6.28, 30, False)]

@@ -20,20 +20,20 @@ Form = Callable[[random.Random, Dress], list[list[Object]]]
 MAX_PIXELS = 1024  # longest side of a hide's maps: enough for pictures of 512 pixels
 
 
-def _single(form: Callable[[random.Random, Dress], list[Object]]) -> Form:
+def single(form: Callable[[random.Random, Dress], list[Object]]) -> Form:
     return lambda rng, dress: [form(rng, dress)]
 
 
 # Weight and form. The test set of renders shares the forms and keeps hides of its own.
 GOODS: dict[str, tuple[int, Form]] = {
-    "handbag": (6, _single(goods.handbag)),
-    "tote": (2, _single(goods.tote)),
-    "clutch": (2, _single(goods.clutch)),
-    "wallet": (4, _single(goods.wallet)),
-    "belt": (3, _single(goods.belt)),
-    "watch_strap": (2, _single(goods.watch_strap)),
-    "phone_case": (1, _single(goods.phone_case)),
-    "case": (2, _single(goods.case)),
+    "handbag": (6, single(goods.handbag)),
+    "tote": (2, single(goods.tote)),
+    "clutch": (2, single(goods.clutch)),
+    "wallet": (4, single(goods.wallet)),
+    "belt": (3, single(goods.belt)),
+    "watch_strap": (2, single(goods.watch_strap)),
+    "phone_case": (1, single(goods.phone_case)),
+    "case": (2, single(goods.case)),
     "footwear": (7, footwear.footwear),
     "garment": (3, pelts.garment),
     "drum": (1, pelts.drum),
