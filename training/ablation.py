@@ -24,6 +24,7 @@ import torch
 from training.classifier.config import ClassifierConfig, read_config
 from training.classifier.photos import Photos, load_photos
 from training.train_classifier import train
+from wildvision.evaluation.bootstrap import Estimate
 from wildvision.evaluation.judging import judge_across_sources
 from wildvision.evaluation.measure import Evaluation, measure
 from wildvision.evaluation.metrics import Ranking, auroc
@@ -88,6 +89,7 @@ def write_ablation(config: ClassifierConfig, runs: Path, out: Path) -> None:
         "architecture": config.architecture,
         "renders_teach": "backbone and head" if config.sampling.renders else "the head alone",
         "weight_of_renders_in_the_head": config.refit.renders,
+        "weight_of_everyday_renders_in_the_head": config.refit.everyday,
         "rows": {},
         "details": {},
     }
@@ -155,7 +157,9 @@ def _page(found: Mapping[str, Any]) -> str:
         "",
         f"{found['architecture']}, {found['samples']:,} samples in every row and fold, one seed. "
         "Out-of-fold photos only; 95 % bootstrap intervals over sources, then objects. "
-        f"Renders teach {found['renders_teach']}, where they count {_factors(found['weight_of_renders_in_the_head'])}.",
+        f"Renders teach {found['renders_teach']}. "
+        f"In the head they count {_factors(found['weight_of_renders_in_the_head'])}; "
+        f"those without product or look-alike {found['weight_of_everyday_renders_in_the_head']:g} times, for all.",
         "",
         "| group | part | positives / sources | trained on | AUROC | recall at 1 % FPR |",
         "|---|---|---|---|---|---|",
@@ -165,8 +169,8 @@ def _page(found: Mapping[str, Any]) -> str:
             for row, title in ROWS.items():
                 n = found["rows"][row][part][group]
                 lines.append(
-                    f"| {group} | {part} | {n['positives']} / {n['sources']} | {title} | {_estimate(n['auroc'])} | "
-                    f"{_estimate(n['recall_at_1_percent'])} |"
+                    f"| {group} | {part} | {n['positives']} / {n['sources']} | {title} | {Estimate(**n['auroc'])} | "
+                    f"{Estimate(**n['recall_at_1_percent'])} |"
                 )
     lines += [
         "",
@@ -201,12 +205,6 @@ def _page(found: Mapping[str, Any]) -> str:
                 shown = ", ".join(f"{leaf} {n}" for leaf, n in leaves.items())
                 lines.append(f"| {group} | {part} | {title} | {shown} |")
     return "\n".join(lines) + "\n"
-
-
-def _estimate(numbers: Mapping[str, float | None]) -> str:
-    if numbers["value"] is None:
-        return "not defined"
-    return f"{numbers['value']:.3f} [{numbers['low']:.3f}, {numbers['high']:.3f}]"
 
 
 if __name__ == "__main__":

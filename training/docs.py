@@ -15,6 +15,7 @@ from typing import Any
 
 from training.data.manifest import Record, read_manifest
 from wildvision.errors import ArgumentError, WildvisionError
+from wildvision.evaluation.bootstrap import Estimate
 from wildvision.models.card import ModelCard
 from wildvision.models.registry import list_models, short_name
 
@@ -105,10 +106,7 @@ def _by_source(group: str, sources: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _estimate(numbers: Mapping[str, Any], path: str) -> str:
     first, _, rest = path.partition(".")
-    estimate = numbers[first][rest] if rest else numbers[first]
-    if estimate["value"] is None:
-        return "undefined"
-    return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
+    return str(Estimate(**(numbers[first][rest] if rest else numbers[first])))
 
 
 def sources_block(records: Sequence[Record]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,14 @@ import numpy as np
 
 from training.classifier.config import ClassifierConfig, read_config
 from training.evaluate import evaluate, load_network
+from wildvision.errors import ArgumentError
 from wildvision.evaluation.card_metrics import metrics_block
 from wildvision.evaluation.recalibrate import recalibrate
 from wildvision.evaluation.report import write_report
 from wildvision.evaluation.scores import ScoreTable, write_scores
 from wildvision.models.card import draft_card
 from wildvision.models.card_file import read_card
+from wildvision.models.network import Network
 from wildvision.models.weights import export_weights
 from wildvision.taxonomy import load_taxonomy
 
@@ -57,12 +60,27 @@ def main() -> None:
         training=_training(config, table),
     )
     if partner := config.partner_config():
-        card = dataclasses.replace(card, partner=read_card(args.to / f"{partner.name}.json").model_id)
+        card = dataclasses.replace(card, partner=shipped_partner(network, partner.name, args.to))
     # The refitted head's logits are small and not centred: no temperature alone can make probabilities of them.
     card, chosen = recalibrate(card, table, methods=("platt",))
     card = dataclasses.replace(card, metrics=metrics_block(evaluation, measured_on, calibration=chosen))
     written = export_weights(network, card, args.to)
     print(f"{written.name}: {written.weights.bytes / 1e6:.1f} MB, sha256 {written.weights.sha256[:12]}")
+
+
+def shipped_partner(network: Network, name: str, folder: Path) -> str:
+    """The ``model_id`` of the partner in ``folder``.
+
+    Raises:
+        ArgumentError: Its weights are not those that ``network`` was measured with.
+    """
+    assert network.partner is not None
+    shipped = read_card(folder / f"{name}.json")
+    with tempfile.TemporaryDirectory() as scratch:
+        measured = export_weights(network.partner, shipped, Path(scratch))
+    if measured.model_id != shipped.model_id:
+        raise ArgumentError(f"{folder / name} holds other weights than the run of {name}; ship {name} first")
+    return shipped.model_id
 
 
 def _training(config: ClassifierConfig, table: ScoreTable) -> dict[str, Any]:

@@ -7,7 +7,6 @@ python -m training.train_classifier configs/classifier-fast.yaml --final      # 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import logging
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -69,8 +68,13 @@ def main() -> None:
             score(config, photos, fold, runs=args.runs)
 
 
-def check_partner(config: ClassifierConfig, folds: Collection[int], runs: Path) -> None:
+def check_partner(config: ClassifierConfig, folds: Collection[int | None], runs: Path) -> None:
     """Make sure that the partner has been trained, before hours go into scores that need it.
+
+    Args:
+        config: The classifier with the partner, or one without.
+        folds: Folds that are needed; ``None`` stands for the run that ships.
+        runs: Folder with the runs.
 
     Raises:
         ArgumentError: It has not, or it cannot be a partner.
@@ -78,11 +82,12 @@ def check_partner(config: ClassifierConfig, folds: Collection[int], runs: Path) 
     partner = config.partner_config()
     if partner is None:
         return
-    missing = [k for k in folds if not (runs / f"{partner.name}-fold{k}" / "average.pt").exists()]
+    names = {"--final" if k is None else f"--fold {k}": "final" if k is None else f"fold{k}" for k in folds}
+    missing = [option for option, run in names.items() if not (runs / f"{partner.name}-{run}" / "average.pt").exists()]
     if missing:
         raise ArgumentError(
-            f"{config.name} needs {partner.name} of folds {missing}; train it first with 'python -m "
-            f"training.train_classifier {config.partner} {' '.join(f'--fold {k}' for k in missing)}'"
+            f"{config.name} needs its partner {partner.name}; train it first with 'python -m "
+            f"training.train_classifier {config.partner} {' '.join(missing)}'"
         )
 
 
@@ -106,9 +111,8 @@ def train(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: P
     log.info("%s: %d photos, expected shares %s", folder.name, len(taught), _rounded(sampler.shares(photos.records)))
     paste = composer(config, unseen if config.sampling.renders else unseen | renders)
     average = Run(network, config, folder).fit(Batches(photos, sampler, config, network, paste))
-    as_used = dataclasses.replace(config, train_size=config.input.size, seed=config.seed + 1)
     whole = BatchSampler(photos.records, rows, config.sampling, size=config.batch_size, seed=config.seed)
-    refit(average, pretrained, Batches(photos, whole, as_used, network, paste), config)
+    refit(average, pretrained, photos, whole, config)
     torch.save(average.state_dict(), folder / "average.pt")
     if fold is not None:
         score(config, photos, fold, runs=runs)

@@ -26,6 +26,7 @@ from training.detector.engine import Batches, Evaluate, Run
 from training.detector.held_out import bare_detector, look, write_looked
 from training.detector.scenes import Composer, read_records, teaches
 from training.evaluate import load_network
+from training.train_classifier import check_partner
 from wildvision.errors import ArgumentError
 from wildvision.models import DetectorNetwork
 from wildvision.models.rollup import Rollup
@@ -108,6 +109,7 @@ def first_weights(
     judge = config.context_classifier()
     if judge is not None:
         _trained(config, config.context_from or config.start_from, judge, fold, runs)
+        check_partner(judge, [fold], runs)
         network.context = load_network(judge, runs / run_name(judge.name, fold))
     classifier = config.classifier()
     if classifier is not None:

@@ -129,6 +129,33 @@ class Detections:
             crop_scores=None if self.crop_scores is None else self.crop_scores[rows],
         )
 
+    def joint_scores(self, scores: Mapping[str, float], *, crop_share: float = 0.25) -> dict[str, float]:
+        """A classifier's scores of the whole photo, each joined with that of its group's best crop.
+
+        Photos with small objects rank better so; the gain is in the detector's report. Thresholds on the whole photo's
+        scores are not made for joint ones.
+
+        Args:
+            scores: Group to calibrated probability in [0, 1], as :attr:`Prediction.scores` of the same photo.
+            crop_share: Share in [0, 1] of the crop in the joint log-odds.
+
+        Returns:
+            Group to probability in [0, 1]; as in ``scores`` for groups without a crop that was looked at.
+
+        Raises:
+            ArgumentError: The crops were not looked at, because the detector has no second look.
+        """
+        if self.crop_scores is None:
+            raise ArgumentError("joint scores need crop scores; load the detector with second_look=")
+        joint = dict(scores)
+        for group, whole in scores.items():
+            seen = [s for s, g in zip(self.crop_scores.tolist(), self.groups, strict=True) if g == group]
+            if known := [s for s in seen if np.isfinite(s)]:
+                p = np.clip([whole, max(known)], 1e-6, 1 - 1e-6)
+                log_odds = np.average(np.log(p / (1 - p)), weights=[1 - crop_share, crop_share])
+                joint[group] = float(1 / (1 + np.exp(-log_odds)))
+        return joint
+
     def crops(self, image: npt.NDArray[np.uint8], *, margin: float = 0.0) -> list[npt.NDArray[np.uint8]]:
         """Views of ``image`` in its boxes, one each, never empty.
 

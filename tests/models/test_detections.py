@@ -42,6 +42,18 @@ def test_detections_of_unequal_lengths_are_refused() -> None:
         detections(crop_scores=np.zeros(3, np.float32))
 
 
+def test_joint_scores_lie_between_the_whole_photo_and_its_best_crop() -> None:
+    d = detections(crop_scores=np.array([0.9, np.nan], np.float32))
+    whole = {"rhino_horn": 0.5, "ivory": 0.3, "python_skin": 0.2}
+    joint = d.joint_scores(whole)
+    assert joint["rhino_horn"] == pytest.approx(1 / (1 + (1 / 9) ** 0.25))  # a quarter of the log-odds of 0.9
+    assert {g: joint[g] for g in ("ivory", "python_skin")} == {"ivory": 0.3, "python_skin": 0.2}
+    assert d.joint_scores(whole, crop_share=1.0)["rhino_horn"] == pytest.approx(0.9)
+    assert 0 < d.joint_scores({"rhino_horn": 0.0})["rhino_horn"] < 0.01
+    with pytest.raises(ArgumentError, match="second_look"):
+        detections().joint_scores(whole)
+
+
 def test_coco_round_trip() -> None:
     d = detections()
     truth = COCO()

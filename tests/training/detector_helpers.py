@@ -35,7 +35,13 @@ CONFIG: dict[str, Any] = {
         "head_first": 0.0,
         "ema_decay": 0.9,
     },
-    "sampling": {"positives": {"ivory": 0.5}, "photo_weight": 1.0, "composed": 0.0, "composed_positives": 0.5, "mosaic": 0.5},
+    "sampling": {
+        "positives": {"ivory": 0.5},
+        "photo_weight": 1.0,
+        "composed": 0.0,
+        "composed_positives": 0.5,
+        "mosaic": 0.5,
+    },
     "evaluation": {"every": 0, "photos": 10},
 }
 

@@ -9,11 +9,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from training import ablation, evaluate, ship_classifier, train_classifier
 from training.classifier.config import read_config
 from training.data.manifest import Record, write_manifest
+from wildvision.errors import ArgumentError
 from wildvision.evaluation.scores import read_scores
 from wildvision.models import load_classifier
 from wildvision.models.network import Network
@@ -53,7 +55,6 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     }  # fmt: skip
     raw["input"]["size"] = 32
     raw["sampling"]["composed"] = 0.0
-    raw["refit"]["augmented"] = 8
     (tmp_path / "toy.yaml").write_text(yaml.safe_dump(raw), encoding="utf-8")
     fresh = Network("tf_efficientnet_lite0", Rollup.of(load_taxonomy())).backbone.state_dict()
     monkeypatch.setattr(train_classifier, "pretrained_backbone", lambda *_, **__: fresh)
@@ -73,7 +74,7 @@ def test_a_recipe_is_trained_measured_and_shipped(
     caplog.set_level("INFO")
     run(train_classifier.main, monkeypatch, work / "toy.yaml", "--fold", 0, "--fold", 1, *places)
     assert "toy-fold0: 24 photos" in caplog.text  # the backbone sees no renders
-    assert "head fitted on 56 photos" in caplog.text  # 24 photos, 24 renders and 8 augmented samples
+    assert "head fitted on 48 photos" in caplog.text  # and its head them as well
     run(train_classifier.main, monkeypatch, work / "toy.yaml", "--final", *places)
     run(
         ship_classifier.main, monkeypatch,
@@ -105,6 +106,14 @@ def test_a_recipe_is_trained_measured_and_shipped(
     pair = load_classifier(work / "out" / "pair.json")
     assert pair.card.partner == classifier.model_id
     assert pair.predict(work / "data" / "north-everyday-0.png").ok
+
+    # It ships with the partner that it was measured with, and with no other.
+    weights = work / "runs" / "toy-final" / "average.pt"
+    state = torch.load(weights)
+    torch.save(state | {"head.bias": state["head.bias"] + 1}, weights)
+    with pytest.raises(ArgumentError, match="ship toy first"):
+        run(ship_classifier.main, monkeypatch, work / "pair.yaml", "--runs", work / "runs", "--to", work / "out",
+            "--robustness", 0)  # fmt: skip
     (work / "pair.yaml").write_text(yaml.safe_dump(raw | {"partner": ""}))
     run(train_classifier.main, monkeypatch, work / "pair.yaml", "--fold", 0, "--scores", *places)
     assert not np.allclose(read_scores(scores).raw, both)
@@ -134,7 +143,7 @@ def test_the_ablation_leaves_renders_out_and_reports_every_row(work: Path, monke
     )
     assert sum(fold["highest_negatives"].values()) > 0
     page = (work / "ablation" / "ablation.md").read_text()
-    assert "Renders teach the head alone, where they count 0.1 for python_skin, in full for all other groups." in page
+    assert "they count 0.1 for python_skin, 0.5 for ivory, in full for all other groups; those without" in page
     assert all(title in page for title in (*ablation.ROWS.values(), *fold["sources"], *fold["highest_negatives"]))
 
 

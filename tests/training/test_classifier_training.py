@@ -132,13 +132,6 @@ def test_composed_objects_that_a_crop_leaves_out_are_no_labels(photos: Photos, c
     assert (groups.sum(1) == 1).any()
 
 
-def test_a_batch_says_which_samples_are_rendered(photos: Photos, config: ClassifierConfig) -> None:
-    records = tuple(replace(r, synthetic=r.source == "small") for r in photos.records)
-    data = batches(replace(photos, records=records), config)
-    for k in range(4):
-        assert data[k][3].tolist() == [records[n].synthetic for n in data.sampler.batch(k)]
-
-
 def test_shrink_into_leaves_most_of_the_room_visible() -> None:
     rng = np.random.default_rng(0)
     small, room = np.full((60, 60, 3), 255, np.uint8), np.zeros((60, 60, 3), np.uint8)
@@ -162,7 +155,7 @@ def test_an_interrupted_run_ends_with_the_same_weights(
     part.config = config  # the schedule of the long run, stopped half-way
     data = batches(photos, config)
     for k in range(half.steps):
-        part._advance(*data[k][:3])
+        part._advance(*data[k])
     part._save()
     resumed = Run(network(config), config, tmp_path / "cut").fit(data, workers=0)
     for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
@@ -194,27 +187,31 @@ def test_the_head_is_fitted_as_far_as_its_penalty_lets_it(
     noise = np.random.default_rng(0).normal(size=(80, fitted.features))
     x = torch.from_numpy(7 + 5 * (noise + 3 * np.eye(4, fitted.features)[group])).float()
     leaves = torch.from_numpy(fitted.rollup.members.argmax(1)[group])
-    how = replace(config, refit=Refit(pretrained_share=0.0, l2=l2, augmented=0, renders={}))
+    how = replace(config, refit=Refit(pretrained_share=0.0, l2=l2, renders={}, everyday=1.0))
     fit_head(fitted, x, torch.eye(4)[group], leaves, torch.full((80, 4), 1 / 80), torch.full((80,), 1 / 80), how)
     right = fitted.head(x)[:, 4:].softmax(1)[torch.arange(80), leaves] > 0.5
     assert least <= right.float().mean() <= most
 
 
-def test_a_refit_takes_whole_photos_and_augmented_samples_alike(photos: Photos, config: ClassifierConfig) -> None:
+def test_a_refit_learns_from_photos_and_hears_rendered_everyday_things_in_full(
+    photos: Photos, config: ClassifierConfig
+) -> None:
+    records = tuple(replace(r, synthetic=r.source == "small") for r in photos.records)
+    part = replace(photos, records=records)
     fitted = network(config).eval()
     pretrained = {name: value.clone() for name, value in fitted.backbone.state_dict().items()}
-    heads = []
-    for augmented in (0, 8, 8):
-        how = replace(config, refit=Refit(pretrained_share=0.5, l2=1.0, augmented=augmented, renders={}))
-        drawn = batches(photos, how)
-        refit(fitted, pretrained, drawn, how)
-        heads.append(fitted.head.weight.detach().clone())
-    assert torch.equal(heads[1], heads[2])
-    assert not torch.allclose(heads[0], heads[1])
-    with torch.no_grad():
-        ivory = fitted.group_logits(fitted.head(features(fitted, photos.pixels, config)))[:, 0].numpy()
-    shown = np.array([r.group == "ivory" for r in photos.records])
-    assert ivory[shown].mean() > ivory[~shown].mean()
+    sampler = BatchSampler(records, range(len(records)), config.sampling, size=4, seed=1)
+    heads = {}
+    for renders, everyday in ((1.0, 1.0), (1.0, 16.0), (0.0, 1.0)):
+        how = replace(config, refit=Refit(pretrained_share=0.5, l2=1.0, renders={"ivory": renders}, everyday=everyday))
+        refit(fitted, pretrained, part, sampler, how)
+        heads[renders, everyday] = fitted.head.weight.detach().clone()
+        with torch.no_grad():
+            ivory = fitted.group_logits(fitted.head(features(fitted, photos.pixels, config)))[:, 0].numpy()
+        shown = np.array([r.group == "ivory" for r in records])
+        assert ivory[shown].mean() > ivory[~shown].mean()
+    assert not torch.allclose(heads[1.0, 1.0], heads[1.0, 16.0])
+    assert not torch.allclose(heads[1.0, 1.0], heads[0.0, 1.0])
 
 
 def test_renders_count_less_in_what_a_named_group_learns() -> None:

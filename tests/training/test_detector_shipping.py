@@ -15,6 +15,7 @@ import yaml
 from tests.training.detector_helpers import write_config, write_pictures
 from training import ship_detector
 from training.data.manifest import Box, Record
+from training.detector import compare
 from training.detector.coco import coco_map
 from training.detector.config import read_config
 from training.detector.draw import choose_photos, draw_sheets
@@ -91,7 +92,7 @@ def shop(name: str, seed: int, **changes: Any) -> list[Looked]:
 
 def classifier_config(folder: Path, **changes: Any) -> Path:
     values = yaml.safe_load(Path("configs/classifier-fast.yaml").read_text())
-    path = folder / "classifier.yaml"
+    path = folder / f"{changes.get('name', 'classifier')}.yaml"
     values["input"] |= {"mean": [0.5] * 3, "std": [0.5] * 3}
     changes = {"architecture": "test_efficientnet", "folds": [["shop-b"]], **changes}
     path.write_text(yaml.safe_dump(values | changes))
@@ -136,6 +137,10 @@ def test_a_classifier_of_its_own_judges_whole_photos_and_stays_out_of_the_detect
     (tmp_path / "judge-fold0").mkdir()
     torch.save(trained.state_dict(), tmp_path / "judge-fold0" / "average.pt")
     network = DetectorNetwork(config.architecture, config.detector, rollup).eval()
+    classifier_config(tmp_path, name="judge", architecture="test_resnet", partner=str(classifier_config(tmp_path)))
+    with pytest.raises(ArgumentError, match=r"judge needs its partner fast; .*--fold 0"):
+        first_weights(network, config, 0, runs=tmp_path, cache=tmp_path)
+    classifier_config(tmp_path, name="judge", architecture="test_resnet")
     first_weights(network, config, 0, runs=tmp_path, cache=tmp_path)
     assert network.context is not None
     assert network.context.architecture == "test_resnet"
@@ -256,6 +261,25 @@ def test_calibration_survives_groups_with_few_positives_or_none() -> None:
     assert all(p.review == NEVER for p in nothing.values())
 
 
+def test_review_thresholds_are_judged_by_everyday_photos_and_block_thresholds_by_all() -> None:
+    def sure(n: int, group: str, leaf: str, score: float) -> Looked:
+        one = item(n, group, source=leaf)
+        boxes = np.array([[10, 10, 50, 50]], np.float32)
+        found = Detections(boxes, np.array([score], np.float32), ("ivory",), ("ivory_worked",), (100, 100))
+        return Looked(replace(one.record, leaf=leaf), found)
+
+    products = [sure(n, "ivory", "ivory_worked", 0.5 + n / 100) for n in range(40)]
+    everyday = [sure(n, "none", "everyday", n / 1000) for n in range(400)]
+    bones = [sure(n, "none", "bone_antler", 0.93) for n in range(50)]
+    alone, company = fit_policy([*products, *everyday])["ivory"], fit_policy([*products, *everyday, *bones])["ivory"]
+    assert alone.chosen
+    assert company.chosen
+    assert alone.chosen.recall["review"] == company.chosen.recall["review"] == 1.0  # bones do not move it
+    assert alone.chosen.recall["block"] == 0.0  # 400 photos cannot show one error in two thousand
+    assert company.chosen.point.block == NEVER
+    assert "everyday photos" in company.to_json()["review_target"]
+
+
 def test_calibrated_boxes_are_right_as_often_as_they_say() -> None:
     looked = [i for seed in range(4) for i in shop(f"s{seed}", seed)]
     policy = fit_policy(looked)
@@ -267,12 +291,33 @@ def test_calibrated_boxes_are_right_as_often_as_they_say() -> None:
     assert said == pytest.approx(policy["ivory"].right_boxes, rel=0.2)
 
 
+def test_detectors_are_compared_on_the_same_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = write_pictures(tmp_path)
+    paths = []
+    for head in ("fcos", "retinanet"):
+        (tmp_path / head).mkdir()
+        detector = {"head": head, "channels": 32, "convs": 1}
+        paths.append(write_config(tmp_path / head, manifest, name=head, detector=detector))
+        looked = [*shop("a", 0), *shop("b", 1), *shop("c", 2)]
+        write_looked(tmp_path / "runs" / f"{head}-fold0" / "held_out.jsonl", looked)
+    argv = [*paths, "--folds", 0, "--runs", tmp_path / "runs", "--report", tmp_path / "report"]
+    monkeypatch.setattr("sys.argv", ["compare", *map(str, argv)])
+    compare.main()
+    rows = json.loads((tmp_path / "report" / "compared.json").read_text())
+    assert [row["head"] for row in rows] == ["fcos", "retinanet"]
+    assert rows[0]["parts"] == rows[1]["parts"]
+    assert 0 < rows[0]["billion_multiply_adds"] < rows[1]["billion_multiply_adds"]
+    table = (tmp_path / "report" / "compared.md").read_text()
+    assert f"{rows[0]['parts']['photographs']['mAP50']['value']:.3f}" in table
+
+
 # --- both models ------------------------------------------------------------------------------------------------------
 
 
-def test_photos_are_ranked_better_by_both_models_than_by_either() -> None:
+def test_a_look_at_the_best_crop_helps_to_rank_photos() -> None:
     parts = [shop("a", 0, skill=0.5) + shop("b", 1, skill=0.5), shop("c", 2, skill=0.5) + shop("d", 3, skill=0.5)]
     rng = np.random.default_rng(0)
+    parts = [[with_crops(item, rng) for item in part] for part in parts]
     rows = [i.record for part in parts for i in part]
     raw = np.array([[(r.group == g) * 1.5 + rng.normal() for g in GROUPS] for r in rows])
     table = score_table(
@@ -288,6 +333,13 @@ def test_photos_are_ranked_better_by_both_models_than_by_either() -> None:
     ivory = fusion["groups"]["ivory"]
     assert ivory["both"]["auroc"]["value"] > ivory["classifier"]["auroc"]["value"]
     assert ivory["n_in_company"] > 0
+
+
+def with_crops(item: Looked, rng: np.random.Generator) -> Looked:
+    """The best box looked at again by something that tells products from the rest a little."""
+    crops = np.full(len(item.found), np.nan, np.float32)
+    crops[:1] = 1 / (1 + np.exp(-1.5 * item.record.positive - rng.normal()))
+    return replace(item, found=replace(item.found, crop_scores=crops))
 
 
 def test_a_second_look_that_knows_better_raises_ap(tmp_path: Path) -> None:

@@ -182,7 +182,13 @@ def test_two_processes_train_one_network_and_go_on_where_they_stopped(tmp_path: 
 
 @pytest.mark.slow
 def test_a_few_pictures_are_learnt_by_heart(tmp_path: Path, manifest: Path) -> None:
-    sampling = {"positives": {"ivory": 0.5}, "photo_weight": 1.0, "composed": 0.0, "composed_positives": 0.5, "mosaic": 0.0}
+    sampling = {
+        "positives": {"ivory": 0.5},
+        "photo_weight": 1.0,
+        "composed": 0.0,
+        "composed_positives": 0.5,
+        "mosaic": 0.0,
+    }
     optimiser = {
         "head_lr": 3e-3,
         "backbone_lr": 3e-3,

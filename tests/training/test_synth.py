@@ -6,6 +6,7 @@ import importlib.util
 import json
 import random
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,20 @@ import yaml
 from training.data import read_manifest
 from training.synth import textures
 from training.synth.boxes import boxes_from_mask, enclosing
-from training.synth.config import EMPTY, GOODS, GROUNDS, group_of, label_of, load_config, plan_leaf, sample_scene, stream
+from training.synth.config import (
+    EMPTY,
+    GOODS,
+    GROUNDS,
+    group_of,
+    label_of,
+    load_config,
+    plan_leaf,
+    sample_scene,
+    stream,
+)
 from training.synth.leaves import LEAVES, builder_for
+from training.synth.materials.cloth import cloth, upper
+from training.synth.materials.hides import Hide
 from training.synth.post import apply_post, sample_post, save_jpeg
 from training.synth.render import DEFAULT_CONFIG, to_record, write_outputs
 from wildvision.errors import ArgumentError

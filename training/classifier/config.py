@@ -50,16 +50,15 @@ class Refit:
     Attributes:
         pretrained_share: Share in [0, 1] of the ImageNet weights in the backbone's; 0 keeps what was trained.
         l2: Weight of the penalty on the head's weights, for features of unit variance.
-        augmented: Number of samples, drawn and augmented as in training, that the head is fitted on beside the whole
-            photos; together they weigh as much as these.
-        renders: Weight of a whole render in what a group and its leaves learn, for groups that should listen to their
-            photos; 1 for groups not named.
+        renders: Weight of a render in what a group and its leaves learn, for groups that should listen to their photos;
+            1 for groups not named. Everyday things are no look-alikes of any group and teach all in full.
+        everyday: Weight of a render without product or look-alike against other renders.
     """
 
     pretrained_share: float
     l2: float
-    augmented: int
     renders: dict[str, float]
+    everyday: float
 
 
 @dataclass(frozen=True)

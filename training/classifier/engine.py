@@ -45,11 +45,8 @@ Composer = Callable[[np.random.Generator], tuple[npt.NDArray[np.uint8], Sequence
 """Draws a picture ``(S, S, 3)`` uint8; boxes as shares of its sides, and the leaf in each."""
 
 
-class Batches(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
-    """Batch ``k`` as ``(pixels (n, S, S, 3) uint8, groups (n, 4) float32, leaf (n,) int64 or -1, rendered (n,) bool)``.
-
-    Pure in ``k``. Composed pictures count as photographs.
-    """
+class Batches(Dataset[tuple[Tensor, Tensor, Tensor]]):
+    """Batch ``k`` as ``(pixels (n, S, S, 3) uint8, groups (n, 4) float32, leaf (n,) int64 or -1)``; pure in ``k``."""
 
     def __init__(
         self,
@@ -69,21 +66,16 @@ class Batches(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     def __len__(self) -> int:
         return self.config.steps
 
-    def __getitem__(self, k: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def __getitem__(self, k: int) -> tuple[Tensor, Tensor, Tensor]:
         numbers = self.sampler.batch(k)
         rng = np.random.default_rng((self.config.seed, k, 1))
         items = [self._item(int(number), rng) for number in numbers]
-        pixels, groups, leaves, rendered = zip(*items, strict=True)
-        return (
-            torch.from_numpy(np.stack(pixels)),
-            torch.from_numpy(np.stack(groups)),
-            torch.tensor(leaves),
-            torch.tensor(rendered),
-        )
+        pixels, groups, leaves = zip(*items, strict=True)
+        return torch.from_numpy(np.stack(pixels)), torch.from_numpy(np.stack(groups)), torch.tensor(leaves)
 
     def _item(
         self, number: int, rng: np.random.Generator
-    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32], int, bool]:
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32], int]:
         how, size, draw = self.config.sampling, self.config.train_size, rng.random()
         if self.composer is not None and draw < how.composed:
             image, boxes, names = self.composer(rng)
@@ -92,7 +84,7 @@ class Batches(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
             classes = [self.leaves.index(name) for name in sorted(shown)]
             leaf = classes[0] if len(classes) == 1 else -1
             groups = self.members[:, classes].max(1, initial=0.0)
-            return self.augment(crop.cut(image, size), _seed(rng)), groups, leaf, False
+            return self.augment(crop.cut(image, size), _seed(rng)), groups, leaf
         record, image = self.photos.records[number], self.photos.pixels[number]
         groups = np.array([record.group == g for g in self.groups], dtype=np.float32)
         leaf = self.leaves.index(record.leaf)
@@ -102,7 +94,7 @@ class Batches(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
             room = choose_crop((), rng, zoomed=False).cut(self.photos.pixels[int(rng.choice(self.rooms))], size)
             image = shrink_into(image, room, rng)
             leaf = leaf if record.group != NONE else -1
-        return self.augment(image, _seed(rng)), groups, leaf, record.synthetic
+        return self.augment(image, _seed(rng)), groups, leaf
 
 
 def _seed(rng: np.random.Generator) -> int:
@@ -144,7 +136,7 @@ class Run:
         )
         started = saved = time.monotonic()
         first, losses = self.step, []
-        for pixels, groups, leaves, _ in loader:
+        for pixels, groups, leaves in loader:
             losses.append(self._advance(pixels, groups, leaves))
             now = time.monotonic()
             if self.step % LOG_STEPS == 0:

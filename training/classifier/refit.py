@@ -18,7 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from training.classifier.config import ClassifierConfig
-from training.classifier.engine import Batches, losses
+from training.classifier.engine import losses
+from training.classifier.photos import Photos
+from training.classifier.sampling import BatchSampler
 from training.optim import normalise
 from wildvision.errors import ArgumentError
 from wildvision.models.network import Network
@@ -26,39 +28,36 @@ from wildvision.models.rollup import Rollup
 
 log = logging.getLogger(__name__)
 BATCH = 8  # more at once spend a CPU's time on page faults
+EVERYDAY = "everyday"
 ITERATIONS = 80  # of L-BFGS; the loss moves in the fourth digit by then
 
 
 def refit(
     network: Network,
     pretrained: Mapping[str, Tensor],
-    batches: Batches,
+    photos: Photos,
+    sampler: BatchSampler,
     config: ClassifierConfig,
 ) -> None:
-    """Move the backbone towards ``pretrained``, then fit the head on whole photos and on augmented samples.
-
-    Whole photos weigh as the sampler of ``batches`` draws them. They are what the model is used on, but most are a
-    museum's; crops, composed pictures and spoilt colours stand for everybody else's.
+    """Move the backbone towards ``pretrained``, then fit the head on whole photos and renders.
 
     Args:
         network: Changed in place.
         pretrained: State of the backbone.
-        batches: Gives the photos and renders and, at the size that the model is used at, augmented samples of them.
+        photos: To learn from.
+        sampler: Gives their numbers and weights.
         config: Of the model.
     """
     interpolate(network.backbone, pretrained, config.refit.pretrained_share)
-    photos, rows = batches.photos, batches.sampler.numbers
+    rows = sampler.numbers
     x = features(network, (np.asarray(photos.pixels[i]) for i in rows), config)
     groups = torch.tensor([[photos.records[i].group == g for g in network.rollup.groups] for i in rows]).float()
     leaves = torch.tensor([network.rollup.leaves.index(photos.records[i].leaf) for i in rows])
-    weights = torch.from_numpy(batches.sampler.weights).float()
+    weights = torch.from_numpy(sampler.weights).float()
     rendered = torch.tensor([photos.records[i].synthetic for i in rows])
-    for k in range(config.refit.augmented // config.batch_size):
-        pixels, *more = batches[k]
-        x = torch.cat([x, features(network, pixels.numpy(), config)])
-        groups, leaves, rendered = (torch.cat(pair) for pair in zip((groups, leaves, rendered), more, strict=True))
-    if added := len(x) - len(rows):
-        weights = torch.cat([weights / 2, torch.full((added,), 0.5 / added)])
+    everyday = rendered & torch.tensor([photos.records[i].leaf == EVERYDAY for i in rows])
+    weights = weights * torch.where(everyday, config.refit.everyday, 1.0)
+    weights, rendered = weights / weights.sum(), rendered & ~everyday
     group_weights, leaf_weights = shared(network.rollup, weights, rendered, groups, config.refit.renders)
     fit_head(network, x, groups, leaves, group_weights, leaf_weights, config)
 

@@ -21,12 +21,11 @@ from wildvision.evaluation.scores import ScoreTable
 from wildvision.imaging import decode
 from wildvision.models import Classifier
 from wildvision.models.detector import CROP_MARGIN
-from wildvision.policy.calibration import Calibrator
+from wildvision.policy.calibration import Calibrator, sigmoid
 
 LOOKED_AT = 3  # boxes of a photo
 LEAST_SCORE = 0.05  # of a box, before calibration
 NO_BOX = 0.01  # stands for the score of a group without boxes
-BOXES = 0.5  # weight of the best box beside the classifier, the better judge of whole photos
 Floats = npt.NDArray[np.float64]
 
 
@@ -56,6 +55,8 @@ def image_fusion(
     seed: int = 0,
 ) -> dict[str, Any]:
     """Whole photos ranked by the classifier, by the detector's best box and by both; photographs only.
+
+    Both: :meth:`wildvision.Detections.joint_scores`, of the whole photo and the crop that the detector points to.
 
     Args:
         folds: Calibrated detections of each fold's held-out photos.
@@ -89,7 +90,12 @@ def image_fusion(
     boxes = np.array([[_best(item, g) for g in groups] for _, item, _ in rows])
     raw_logits = np.array([row for _, _, row in rows])
     own = np.stack([log_odds(calibration[g].apply(raw_logits[:, k])) for k, g in enumerate(groups)], axis=1)
-    fused = own + BOXES * boxes
+    fused = np.array(
+        [
+            _joint(item, dict(zip(groups, z, strict=True)), calibration)
+            for (_, item, _), z in zip(rows, own, strict=True)
+        ]
+    )
     company = np.array([sum(not b.crowd for b in r.boxes or ()) > 1 for r in records])
     objects = [r.object_id or r.path for r in records]
     found: dict[str, Any] = {}
@@ -111,7 +117,6 @@ def image_fusion(
             }
     return {
         "n": len(rows),
-        "box_weight": BOXES,
         "groups": found,
     }
 
@@ -125,6 +130,20 @@ def log_odds(p: npt.ArrayLike) -> Floats:
 def _best(item: Looked, group: str) -> float:
     scores = [s for s, g in zip(item.found.scores.tolist(), item.found.groups, strict=True) if g == group]
     return float(log_odds(max(scores, default=NO_BOX)))
+
+
+def _joint(item: Looked, own: Mapping[str, float], calibration: Mapping[str, Calibrator]) -> list[float]:
+    """Joint log-odds of each group of ``own``, which holds those of the whole photo."""
+    found = item.found
+    if found.crop_scores is None:
+        return list(own.values())
+    crops = [
+        float(calibration[g].apply(log_odds(s)))  # NaN stays NaN
+        for s, g in zip(found.crop_scores, found.groups, strict=True)
+    ]
+    found = dataclasses.replace(found, crop_scores=np.array(crops, np.float32))
+    joint = found.joint_scores({group: float(sigmoid(z)) for group, z in own.items()})
+    return [float(log_odds(joint[group])) for group in own]
 
 
 def _estimate(rank: Floats, y: npt.NDArray[np.bool_], draws: Any, metric: Any) -> dict[str, Any]:

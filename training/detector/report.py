@@ -140,6 +140,9 @@ def _fusion(fusion: Mapping[str, Any]) -> str:
     ]
     heads = ["group", "photos", "with several objects", "ranked by", "AUROC", "recall at 1 % FPR"]
     heads.append("recall at 1 % FPR, several objects")
-    both = f"the classifier's calibrated log-odds plus {fusion['box_weight']} times those of the best box"
-    text = f"<p>Both: {both}.</p>"
+    text = (
+        "<p>Both: three quarters of the classifier's calibrated log-odds of the whole photo and a quarter of those of "
+        "the best crop among the group's boxes (Detections.joint_scores); of the whole photo alone where no box was "
+        "looked at again.</p>"
+    )
     return text + table(f"{fusion['n']} photographs", heads, rows)

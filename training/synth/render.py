@@ -73,7 +73,8 @@ def render_one(job: Job, index: int) -> dict[str, Any]:
     cv2.imwrite(str(job.out / "masks" / f"{name}.png"), finished.mask)
     boxes = boxes_from_mask(finished.mask, staged.instances)
     record = {
-        "index": index, "name": name, "leaf": label_of(leaf), "companion": companion, "seed": job.seed, "split": job.split,
+        "index": index, "name": name, "leaf": label_of(leaf), "companion": companion,
+        "seed": job.seed, "split": job.split,
         "size": [finished.image.shape[1], finished.image.shape[0]],
         "instances": [{"number": n, "leaf": staged.instances[n], "box": list(b)} for n, b in boxes.items()],
         "crowd": staged.crowd, "scene": params, "products": staged.built, "post": post,

@@ -31,6 +31,11 @@ class Estimate:
     low: float | None
     high: float | None
 
+    def __str__(self) -> str:
+        if self.value is None:
+            return "undefined"
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
     @classmethod
     def of(
         cls, value: npt.NDArray[np.float64], resampled: npt.NDArray[np.float64], *, centred: bool = False

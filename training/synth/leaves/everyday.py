@@ -73,7 +73,9 @@ def gown(rng: random.Random, dress: Dress) -> list[Object]:
     skin = dress.skin(60.0, high)
     waist = rng.uniform(15, 19)
     whole = high > 70
-    half = np.array([hem, 0.6 * hem + 0.4 * waist, waist, waist + 4, waist + 4, 8.0] if whole else [hem, waist + 4, waist])
+    half = np.array(
+        [hem, 0.6 * hem + 0.4 * waist, waist, waist + 4, waist + 4, 8.0] if whole else [hem, waist + 4, waist]
+    )
     parts = _body(rng, half, 10.0, high, skin, dress)
     if whole and rng.random() < 0.5:
         parts += _sleeves(rng, waist + 4, high, rng.uniform(9, 30), skin)

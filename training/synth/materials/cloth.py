@@ -16,8 +16,10 @@ COLOURS = (
     "7a2230", "24506e", "5b7fa6", "8a8d90", "b8b6b0", "d8d4cc", "efece6", "c9a27a", "b6452c", "d8b13c", "6a8a5a",
     "101216", "26201e", "384860", "a0a4a8", "e4dccc", "8c3a4a", "c87a8a",
 )  # fmt: skip
-KINDS = ("plain", "plain", "check", "stripe", "stripe", "knit", "melange", "houndstooth", "floral", "dots", "camouflage",
-         "quilt", "print")  # fmt: skip
+KINDS = (
+    "plain", "plain", "check", "stripe", "stripe", "knit", "melange", "houndstooth", "floral", "dots", "camouflage",
+    "quilt", "print",
+)  # fmt: skip
 
 
 def _colours(rng: random.Random, count: int, holdout: bool) -> list[Array]:
