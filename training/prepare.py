@@ -30,6 +30,7 @@ from training.data.masks import U2NETP, make_masks
 from training.data.split import assign_folds
 from training.data.validate import Issue, leaf_groups, validate
 from wildvision.errors import ArgumentError
+from wildvision.taxonomy import EVERYDAY
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +118,7 @@ def prepare_bank(config: DataConfig, records: Sequence[Record], out: Path) -> No
     chosen = to_mask(records, config.masked, config.seed)
     made = make_masks(root, [record.path for record in chosen], out / "masks", U2NETP)
     log.info("%d masks made", made)
-    everyday = [r for r in records if r.leaf == "everyday"]
+    everyday = [r for r in records if r.leaf == EVERYDAY]
     backdrops = {r.path: r for r in (*chosen, *everyday)}
     folders = sorted({str(run["out"]) for run in config.renders if run.get("split") != "test"})
     rendered = [cutout for folder in folders for cutout in rendered_cutouts(Path(folder))]

@@ -53,6 +53,22 @@ def test_review_never_lies_above_block():
     assert chosen.point.review == chosen.point.block
 
 
+def test_look_alikes_count_against_the_block_target_and_not_against_the_review_target_of_listings():
+    p, y = scores()
+    harder = np.concatenate([p, np.full(200, 0.97)])
+    labels = np.concatenate([y, np.zeros(200, bool)])
+    listed = np.arange(len(harder)) < len(p)
+    targets = {"review": Flags(200, 1e-4), "block": Flags(20, 1e-4)}
+    plain = choose_operating_point(p, y, **targets)
+    chosen = choose_operating_point(harder, labels, listed=listed, **targets)
+    assert chosen.point.review == plain.point.review
+    assert chosen.point.block > plain.point.block
+    assert chosen.false_positive_rate["review"] == plain.false_positive_rate["review"]
+    assert chosen.review_target.endswith("of everyday photos")
+    few = choose_operating_point(harder, labels, listed=np.arange(len(harder)) < y.sum() + 99, **targets)
+    assert few.point == choose_operating_point(harder, labels, **targets).point  # too few listings to go by
+
+
 def test_conformal_threshold_covers_new_objects_as_promised():
     rng, covered = np.random.default_rng(1), []
     for _ in range(2000):

@@ -25,10 +25,10 @@ from training.optim import normalise
 from wildvision.errors import ArgumentError
 from wildvision.models.network import Network
 from wildvision.models.rollup import Rollup
+from wildvision.taxonomy import EVERYDAY
 
 log = logging.getLogger(__name__)
 BATCH = 8  # more at once spend a CPU's time on page faults
-EVERYDAY = "everyday"
 ITERATIONS = 80  # of L-BFGS; the loss moves in the fourth digit by then
 
 

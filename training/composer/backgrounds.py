@@ -16,6 +16,7 @@ from training.data.manifest import NEGATIVE, Record
 from training.data.masks import U2NETP, Image, read_mask, read_rgb
 from training.data.progress import track
 from wildvision.errors import ArgumentError
+from wildvision.taxonomy import EVERYDAY
 
 SHORT_SIDE = 256
 """Shorter side of a kept background in pixels."""
@@ -114,7 +115,7 @@ def build_backgrounds(
     found = []
     grounds = Counter[str]()
     for record in track(records, "backgrounds"):
-        everyday = record.group == NEGATIVE and record.leaf == "everyday"
+        everyday = record.group == NEGATIVE and record.leaf == EVERYDAY
         mask = read_mask(masks, U2NETP, record.path)
         if not everyday and mask is None:
             continue

@@ -12,13 +12,13 @@ import numpy as np
 from training.detector.coco import judge
 from training.detector.fusion import log_odds
 from training.detector.held_out import Looked
-from training.detector.measures import EVERYDAY, usable
+from training.detector.measures import usable
 from wildvision.contract import Detections
-from wildvision.policy import NEVER, Flags, OperatingPoint, Platt, Precision, Target
+from wildvision.policy import NEVER, Flags, Platt, Precision
 from wildvision.policy.calibration import Calibrator
 from wildvision.policy.fitting import choose
 from wildvision.policy.operating_points import ChosenPoint, choose_operating_point
-from wildvision.taxonomy import load_taxonomy
+from wildvision.taxonomy import EVERYDAY, load_taxonomy
 
 ENOUGH_REAL = 20  # photos of a group; below it renders are used too, and the card says so
 ENOUGH_RIGHT = 10  # boxes of a group; below it the boxes of all groups are calibrated together
@@ -111,32 +111,18 @@ def _boxes(looked: Iterable[Looked], groups: Iterable[str]) -> tuple[list[float]
 
 
 def _thresholds(used: Sequence[Looked], group: str, calibrator: Calibrator) -> ChosenPoint | None:
-    """Review by what it costs in everyday photos, which most listings are; block by what it costs in all others."""
     labels = [item.record.group == group for item in used]
     if not 0 < sum(labels) < len(labels):
         return None
-    quiet = [i for i in used if i.record.group == group or i.record.leaf == EVERYDAY]
-    block = _chosen(used, group, calibrator, BLOCK)
-    review = _chosen(quiet if len(quiet) > sum(labels) else used, group, calibrator, REVIEW)
-    return dataclasses.replace(
-        block,
-        point=OperatingPoint(review=min(review.point.review, block.point.block), block=block.point.block),
-        review_target=f"{review.review_target}, of everyday photos",
-        recall=block.recall | {"review": review.recall["review"]},
-        false_positive_rate=block.false_positive_rate | {"review": review.false_positive_rate["review"]},
-    )
-
-
-def _chosen(used: Sequence[Looked], group: str, calibrator: Calibrator, target: Target) -> ChosenPoint:
-    """Both thresholds by one target."""
     best = np.array([_best(item.found, group) for item in used])
     return choose_operating_point(
         np.where(best > 0, calibrator.apply(log_odds(best)), 0.0),
-        [item.record.group == group for item in used],
+        labels,
         objects=[f"{i.record.source}\0{i.record.object_id or i.record.path}" for i in used],
         sources=[i.record.source for i in used],
-        review=target,
-        block=target,
+        listed=[i.record.leaf == EVERYDAY for i in used],
+        review=REVIEW,
+        block=BLOCK,
     )
 
 

@@ -16,12 +16,11 @@ from training.detector.coco import coco_map, judge
 from training.detector.held_out import Looked
 from wildvision.evaluation.bootstrap import Estimate, Weights, caveat, cluster_weights
 from wildvision.evaluation.measure import Share
-from wildvision.taxonomy import load_taxonomy
+from wildvision.taxonomy import EVERYDAY, load_taxonomy
 
 FALSE_BOXES = 0.1
 """False boxes a photo that the recall of the goals is stated for, counted on everyday photos."""
 
-EVERYDAY = "everyday"
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 

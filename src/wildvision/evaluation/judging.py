@@ -15,6 +15,7 @@ from wildvision.policy.fitting import fit, source_folds
 from wildvision.policy.operating_points import DEFAULT_BLOCK, DEFAULT_REVIEW, choose_operating_point
 from wildvision.policy.targets import Target
 from wildvision.policy.triage import OperatingPoint
+from wildvision.taxonomy import EVERYDAY
 
 
 @dataclass(frozen=True)
@@ -103,12 +104,17 @@ def judge_across_sources(
                     continue
                 calibrator = fit(how.get(group, "platt"), g[known], y[known])
                 point = choose_operating_point(
-                    calibrator.apply(g[known]), y[known], objects=item[known].tolist(), review=review, block=block
+                    calibrator.apply(g[known]),
+                    y[known],
+                    objects=item[known].tolist(),
+                    listed=table.leaf[part][known] == EVERYDAY,
+                    review=review,
+                    block=block,
                 ).point
                 p[rows, column] = calibrator.apply(g[held])
                 reviewed[rows, column] = p[rows, column] >= point.review
                 blocked[rows, column] = p[rows, column] >= point.block
-    policy = f"calibration, review at {review}, block at {block}, each fitted on other sources"
+    policy = f"calibration, review at {review} of everyday photos, block at {block}, each fitted on other sources"
     if in_sample:
         policy += f"; fitted on the photos themselves for {', '.join(in_sample)}, whose positives have too few sources"
     return Judged(table, p, reviewed, blocked, policy)

@@ -15,6 +15,7 @@ from wildvision.models import ModelCard
 from wildvision.policy.fitting import METHODS, Calibration, choose
 from wildvision.policy.operating_points import DEFAULT_BLOCK, DEFAULT_REVIEW, choose_operating_point
 from wildvision.policy.targets import Target
+from wildvision.taxonomy import EVERYDAY
 
 ENOUGH_REAL = 10
 
@@ -30,7 +31,8 @@ def recalibrate(
     """Fit calibration and thresholds on photos that the model was not trained on.
 
     A group is fitted on photographs where there are at least 10 of it, else on photographs and renders together; the
-    provenance of its thresholds says which. A group without positives keeps what the card has.
+    provenance of its thresholds says which. A group without positives keeps what the card has. Review targets are held
+    against photos of the class ``everyday`` where there are at least 100, block targets against all negatives.
 
     Args:
         card: The model's card; left as it is.
@@ -58,7 +60,13 @@ def recalibrate(
         fitted = choose(logits, y, sources, methods=methods)
         objects = [f"{s}\0{o}" for s, o in zip(sources, table.object_id[rows], strict=True)]
         point = choose_operating_point(
-            fitted.calibrator.apply(logits), y, objects=objects, sources=sources, review=review, block=block
+            fitted.calibrator.apply(logits),
+            y,
+            objects=objects,
+            sources=sources,
+            listed=table.leaf[rows] == EVERYDAY,
+            review=review,
+            block=block,
         )
         facts = {key: value for key, value in point.to_json().items() if key not in ("review", "block")}
         calibration[group], points[group] = fitted.calibrator, point.point

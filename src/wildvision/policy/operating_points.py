@@ -21,6 +21,7 @@ from wildvision.policy.triage import NEVER, OperatingPoint
 
 DEFAULT_REVIEW = Flags(at_most=100, prevalence=1e-4)
 DEFAULT_BLOCK = Precision(at_least=0.5, prevalence=1e-2)
+ENOUGH_LISTED = 100  # with fewer, one flag in a hundred cannot be told
 
 CONFORMAL_ASSUMPTIONS = (
     "New objects are exchangeable with the calibration objects: drawn from the same sources in the same mix. A "
@@ -62,7 +63,8 @@ class ChosenPoint:
         n_objects: Objects of the group.
         n_sources: Sources of the positives.
         recall: ``review`` and ``block`` to the share of positives that reach the threshold.
-        false_positive_rate: ``review`` and ``block`` to ``(f + 1) / (n + 1)``.
+        false_positive_rate: ``review`` and ``block`` to ``(f + 1) / (n + 1)``, each of the negatives that its target
+            was held against.
         guarantee: Set where the review target is a recall.
     """
 
@@ -106,6 +108,7 @@ def choose_operating_point(
     *,
     objects: Sequence[str] | None = None,
     sources: Sequence[str] | None = None,
+    listed: npt.ArrayLike | None = None,
     review: Target = DEFAULT_REVIEW,
     block: Target = DEFAULT_BLOCK,
 ) -> ChosenPoint:
@@ -116,6 +119,9 @@ def choose_operating_point(
         labels: ``(n,)`` true where the photo shows a product of the group.
         objects: ``n`` object identifiers; each photo is its own object when left out.
         sources: ``n`` source names, for the count in the provenance.
+        listed: ``(n,)`` true for negatives such as most listings are. The review target is held against these alone,
+            for look-alikes, which photos to fit on are full of, are few among a platform's listings; the block target
+            is held against all. All count for both when left out, or when fewer than 100 are listed.
         review: Target of the review threshold.
         block: Target of the block threshold. Where its threshold falls below the review threshold, both are it.
 
@@ -130,20 +136,26 @@ def choose_operating_point(
             f"an operating point needs positives and negatives; {int(y.sum())} of {len(y)} are positive"
         )
     ids = np.asarray(objects if objects is not None else range(len(y)), dtype=str)
+    common = ~y & (np.zeros(len(y), bool) if listed is None else np.asarray(listed).astype(bool))
+    everyday = int(common.sum()) >= ENOUGH_LISTED
+    near = y | common if everyday else np.ones(len(y), bool)
     block_at = threshold_for(block, p, y, ids)
-    review_at = min(threshold_for(review, p, y, ids), block_at)
+    review_at = min(threshold_for(review, p[near], y[near], ids[near]), block_at)
     point = OperatingPoint(review=review_at, block=block_at)
     n_objects = len(set(ids[y]))
     return ChosenPoint(
         point=point,
-        review_target=str(review),
+        review_target=f"{review}, of everyday photos" if everyday and not isinstance(review, Recall) else str(review),
         block_target=str(block),
         n_positives=int(y.sum()),
         n_negatives=int((~y).sum()),
         n_objects=n_objects,
         n_sources=len(set(np.asarray(sources, dtype=str)[y])) if sources is not None else 0,
         recall={"review": float((p[y] >= point.review).mean()), "block": float((p[y] >= point.block).mean())},
-        false_positive_rate={"review": _bounded_rate(p[~y], point.review), "block": _bounded_rate(p[~y], point.block)},
+        false_positive_rate={
+            "review": _bounded_rate(p[near & ~y], point.review),
+            "block": _bounded_rate(p[~y], point.block),
+        },
         guarantee=ReviewGuarantee(review_at, review.at_least, n_objects) if isinstance(review, Recall) else None,
     )
 

@@ -4,9 +4,10 @@ Import :func:`load_taxonomy` and the types from here. Holds no image code and no
 """
 
 from wildvision.taxonomy.load import load_taxonomy, parse_taxonomy
-from wildvision.taxonomy.model import Cites, CitesStatus, Group, Leaf, Listing, Source, Taxonomy, Text
+from wildvision.taxonomy.model import EVERYDAY, Cites, CitesStatus, Group, Leaf, Listing, Source, Taxonomy, Text
 
 __all__ = [
+    "EVERYDAY",
     "Cites",
     "CitesStatus",
     "Group",

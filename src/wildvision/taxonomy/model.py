@@ -9,6 +9,8 @@ from enum import StrEnum
 from functools import cached_property
 
 LANGUAGES = ("en", "zh")
+EVERYDAY = "everyday"
+"""Class of photos without a product or a look-alike, which most listings are."""
 
 
 class CitesStatus(StrEnum):
