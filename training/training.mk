@@ -6,7 +6,7 @@ BLENDER_PYTHON ?= .venv-synth/bin/python
 CLASSIFIERS := fast default  # in this order: default needs fast beside it
 FOLDS := --fold 0 --fold 1 --fold 2
 
-.PHONY: prepare train train-detector evaluate ablation
+.PHONY: prepare train train-detector compare-detectors evaluate ablation
 
 prepare: $(VENV)/.installed-dev $(BLENDER_PYTHON) ## boxes, folds, renders, masks and cut-outs for training
 	$(BIN)/python -m training.prepare --data $(DATA) --python $(BLENDER_PYTHON) --workers 2
@@ -19,6 +19,10 @@ train-detector: train ## the bundled detector, from both classifiers' runs, with
 	$(BIN)/python -m training.train_detector configs/detector-default.yaml --data $(DATA) $(FOLDS)
 	$(BIN)/python -m training.train_detector configs/detector-default.yaml --data $(DATA) --final
 	$(BIN)/python -m training.ship_detector configs/detector-default.yaml --data $(DATA) --classifier configs/classifier-default.yaml --report reports/detector --to src/wildvision/weights
+
+compare-detectors: train-detector ## FCOS beside RetinaNet on the photos of one fold
+	$(BIN)/python -m training.train_detector configs/detector-retinanet.yaml --data $(DATA) --fold 1
+	$(BIN)/python -m training.detector.compare configs/detector-default.yaml configs/detector-retinanet.yaml --folds 1 --report reports/detector
 
 evaluate: $(VENV)/.installed-dev ## measure the recipes on sources that their models have not seen (after make train)
 	for name in $(CLASSIFIERS); do $(BIN)/python -m training.evaluate configs/classifier-$$name.yaml --data $(DATA) --report reports/$$name || exit 1; done
