@@ -42,6 +42,9 @@ def main() -> None:
     parser.add_argument("--report", type=Path, help="folder for the evaluation report and the scores behind it")
     args = parser.parse_args()
     config = read_config(args.config, data=args.data)
+    network = load_network(config, args.runs / f"{config.name}-final")
+    partner = config.partner_config()
+    partner_id = shipped_partner(network, partner.name, args.to) if partner else ""
     evaluation, table = evaluate(config, args.runs, robustness=args.robustness)
     if args.report:
         write_report(evaluation, args.report)
@@ -50,17 +53,14 @@ def main() -> None:
         f"{len(config.folds)} folds, each scored by a model trained on none of its sources; "
         "renders (kept apart) with skies and figure meshes that no model was trained on"
     )
-    taxonomy = load_taxonomy()
-    network = load_network(config, args.runs / f"{config.name}-final")
     card = draft_card(
         name=config.name,
         architecture=config.architecture,
         input=config.input,
-        taxonomy=taxonomy,
+        taxonomy=load_taxonomy(),
         training=_training(config, table),
     )
-    if partner := config.partner_config():
-        card = dataclasses.replace(card, partner=shipped_partner(network, partner.name, args.to))
+    card = dataclasses.replace(card, partner=partner_id)
     # The refitted head's logits are small and not centred: no temperature alone can make probabilities of them.
     card, chosen = recalibrate(card, table, methods=("platt",))
     card = dataclasses.replace(card, metrics=metrics_block(evaluation, measured_on, calibration=chosen))

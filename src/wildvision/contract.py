@@ -132,19 +132,26 @@ class Detections:
     def joint_scores(self, scores: Mapping[str, float], *, crop_share: float = 0.25) -> dict[str, float]:
         """A classifier's scores of the whole photo, each joined with that of its group's best crop.
 
-        Photos with small objects rank better so; the gain is in the detector's report. Thresholds on the whole photo's
-        scores are not made for joint ones.
+        What it does for the ranking of photos is in the detector's report, which joins the crops of a photo's three
+        best boxes; boxes below the review point are found with ``predict(photo, score=…)``. Thresholds on the whole
+        photo's scores are not made for joint ones.
 
         Args:
             scores: Group to calibrated probability in [0, 1], as :attr:`Prediction.scores` of the same photo.
             crop_share: Share in [0, 1] of the crop in the joint log-odds.
 
         Returns:
-            Group to probability in [0, 1]; as in ``scores`` for groups without a crop that was looked at.
+            Group to probability in [0, 1]; as in ``scores`` for groups without a crop that was looked at, and for all
+            where the detector failed.
 
         Raises:
-            ArgumentError: The crops were not looked at, because the detector has no second look.
+            ArgumentError: The crops were not looked at, because the detector has no second look; or a share out of
+                range.
         """
+        if not 0 <= crop_share <= 1:
+            raise ArgumentError(f"crop_share must lie in [0, 1]; received {crop_share}")
+        if not self.ok:
+            return dict(scores)
         if self.crop_scores is None:
             raise ArgumentError("joint scores need crop scores; load the detector with second_look=")
         joint = dict(scores)

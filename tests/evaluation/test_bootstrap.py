@@ -54,6 +54,8 @@ def test_the_same_seed_gives_the_same_resamples():
 
 def test_an_undefined_metric_stays_undefined():
     assert Estimate.of(np.array([np.nan]), np.array([0.5])) == Estimate(None, None, None)
+    assert str(Estimate(None, None, None)) == "undefined"
+    assert str(Estimate(0.5, 0.25, 1.0)) == "0.500 [0.250, 1.000]"
 
 
 def test_a_thousand_resamples_of_five_thousand_photos_take_seconds():

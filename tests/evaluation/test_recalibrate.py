@@ -5,6 +5,7 @@ import pytest
 
 from tests.evaluation.tables import make_table
 from wildvision.errors import ArgumentError
+from wildvision.evaluation.judging import judge_across_sources
 from wildvision.evaluation.recalibrate import recalibrate
 from wildvision.models import load_card
 from wildvision.models.card_file import parse_card
@@ -38,6 +39,20 @@ def test_a_group_with_few_photographs_is_fitted_on_renders_too_and_says_so(model
     assert chosen["rhino_horn"]["basis"] == "photographs and renders"
     assert card.provenance["ivory"]["basis"] == "photographs"
     assert card.provenance["rhino_horn"]["n_positives"] > 3
+
+
+def test_review_thresholds_go_by_everyday_photos_where_there_are_enough(model):
+    table = make_table(6000)
+    raw = table.raw.copy()
+    raw[table.leaf == "bone_antler", table.groups.index("ivory")] += 8
+    hard = dataclasses.replace(table, raw=raw)
+    few = hard.where(hard.leaf != "everyday")
+    kept, lost = (recalibrate(load_card(model), t, methods=("platt",))[0].provenance["ivory"] for t in (hard, few))
+    assert kept["review_target"].endswith("of everyday photos")
+    assert not lost["review_target"].endswith("of everyday photos")
+    assert kept["recall"]["review"] > lost["recall"]["review"] + 0.2
+    assert "of everyday photos" in judge_across_sources(hard).policy
+    assert "of everyday photos" not in judge_across_sources(few).policy
 
 
 def test_a_group_without_positives_keeps_what_the_card_has(model):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from wildvision.contract import Detections, coco_categories
+from wildvision.contract import Detections, Status, coco_categories
 from wildvision.errors import ArgumentError
 from wildvision.models import DetectorSettings, draw_detections
 from wildvision.taxonomy import load_taxonomy
@@ -52,6 +52,11 @@ def test_joint_scores_lie_between_the_whole_photo_and_its_best_crop() -> None:
     assert 0 < d.joint_scores({"rhino_horn": 0.0})["rhino_horn"] < 0.01
     with pytest.raises(ArgumentError, match="second_look"):
         detections().joint_scores(whole)
+    with pytest.raises(ArgumentError, match="crop_share"):
+        d.joint_scores(whole, crop_share=1.5)
+    failed = detections(boxes=np.zeros((0, 4), np.float32), scores=np.zeros(0, np.float32), groups=(), leaves=(),
+                        status=Status.UNREADABLE, error="no photo")  # fmt: skip
+    assert failed.joint_scores(whole) == whole
 
 
 def test_coco_round_trip() -> None:

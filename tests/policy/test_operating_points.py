@@ -65,8 +65,17 @@ def test_look_alikes_count_against_the_block_target_and_not_against_the_review_t
     assert chosen.point.block > plain.point.block
     assert chosen.false_positive_rate["review"] == plain.false_positive_rate["review"]
     assert chosen.review_target.endswith("of everyday photos")
-    few = choose_operating_point(harder, labels, listed=np.arange(len(harder)) < y.sum() + 99, **targets)
+    few = choose_operating_point(harder, labels, listed=np.arange(len(harder)) < y.sum() + 40, **targets)
     assert few.point == choose_operating_point(harder, labels, **targets).point  # too few listings to go by
+
+
+def test_a_lax_block_target_does_not_spend_more_flags_on_listings_than_review_may():
+    y = np.arange(2000) < 100
+    p = np.where(y, 0.9, 0.1)
+    p[100:200] = 0.5  # everyday photos, one in ten of them high
+    listed = (np.arange(2000) >= 100) & (np.arange(2000) < 1100)
+    chosen = choose_operating_point(p, y, listed=listed, review=Flags(100, 1e-4), block=Flags(2000, 1e-4))
+    assert chosen.point.review == chosen.point.block == 0.9
 
 
 def test_conformal_threshold_covers_new_objects_as_promised():

@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from tests.training.detector_helpers import write_config, write_pictures
+from training import train_detector
 from training.data.manifest import Box, Record
+from training.detector import scenes
 from training.detector.coco import coco_map, judge
 from training.detector.config import DetectorConfig, read_config
 from training.detector.engine import Batches, Run
@@ -138,6 +140,24 @@ def test_a_resumed_run_keeps_the_judge_that_it_was_given(tmp_path: Path, manifes
     resumed = Run(other, config, tmp_path / "run").fit(batches(config), workers=0)
     assert resumed.context is not None
     assert torch.equal(resumed.context.head.weight, judge)
+
+
+def test_the_composer_of_a_run_pastes_as_many_products_as_its_recipe_says(
+    tmp_path: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Bank:
+        def without_sources(self, unseen: object) -> Bank:
+            return self
+
+    for kind in (scenes.CutoutBank, scenes.BackgroundBank):
+        monkeypatch.setattr(kind, "load", lambda *_, **__: Bank())
+    sampling = {
+        "positives": {"ivory": 0.5}, "photo_weight": 1.0, "composed": 0.5, "composed_positives": 0.4, "mosaic": 0.0,
+    }  # fmt: skip
+    config = read_config(write_config(tmp_path, manifest, sampling=sampling))
+    composer = train_detector._composer(config, (), ("ivory_worked",))
+    assert composer is not None
+    assert composer.recipe.positive_share == 0.4
 
 
 def test_a_fold_writes_weights_and_what_it_finds_in_unseen_sources(tmp_path: Path, manifest: Path) -> None:

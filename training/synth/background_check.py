@@ -78,7 +78,7 @@ def imagenet_features(cache: Path) -> Embed:
 
 
 def read_renders(folder: Path, embed: Embed) -> Iterator[Render]:
-    """Every finished render of ``folder`` whose product or look-alike is visible, and the empty scenes.
+    """Every finished render of ``folder`` whose product or look-alike is visible, and the everyday scenes.
 
     Pictures without a free corner come with no patch, so that they can be counted.
     """
@@ -153,7 +153,7 @@ def check(renders: Sequence[Render], seed: int = 0) -> dict[str, dict[str, Any]]
         rows[name] = measure(
             [r for r in renders if r.leaf in group.leaves], [r for r in renders if r.leaf in rivals], seed
         )
-    rows["any product, against empty scenes"] = measure(
+    rows["any product, against everyday scenes"] = measure(
         [r for r in renders if group_of(r.leaf) != "none"], [r for r in renders if r.leaf == EMPTY], seed
     )
     return rows

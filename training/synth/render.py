@@ -57,7 +57,9 @@ def render_one(job: Job, index: int) -> dict[str, Any]:
     params = sample_scene(config, job.seed, index, list(hdris))
     others = sorted(n for n in config.shares if group_of(n) == "none" and n != EMPTY)
     companion = (
-        stream(job.seed, index, "companion-leaf").choice(others) if params["companion"] and leaf != EMPTY else None
+        stream(job.seed, index, "companion-leaf").choice(others)
+        if params["companion"] and label_of(leaf) != EMPTY
+        else None
     )
     post = sample_post(stream(job.seed, params["post_seed"], "post"))
     reset()

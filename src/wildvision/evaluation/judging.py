@@ -85,7 +85,7 @@ def judge_across_sources(
     how = methods or {}
     n, k = table.raw.shape
     p, reviewed, blocked = np.zeros((n, k)), np.zeros((n, k), bool), np.zeros((n, k), bool)
-    in_sample = []
+    in_sample, targets = [], set[str]()
     for synthetic in (False, True):
         part = np.flatnonzero(table.synthetic == synthetic)
         for column, group in enumerate(table.groups) if len(part) else ():
@@ -103,18 +103,21 @@ def judge_across_sources(
                     p[rows, column] = Platt().apply(g[held])
                     continue
                 calibrator = fit(how.get(group, "platt"), g[known], y[known])
-                point = choose_operating_point(
+                chosen = choose_operating_point(
                     calibrator.apply(g[known]),
                     y[known],
                     objects=item[known].tolist(),
                     listed=table.leaf[part][known] == EVERYDAY,
                     review=review,
                     block=block,
-                ).point
+                )
+                point = chosen.point
+                targets.add(chosen.review_target)
                 p[rows, column] = calibrator.apply(g[held])
                 reviewed[rows, column] = p[rows, column] >= point.review
                 blocked[rows, column] = p[rows, column] >= point.block
-    policy = f"calibration, review at {review} of everyday photos, block at {block}, each fitted on other sources"
+    reviewed_at = " or ".join(sorted(targets, key=len, reverse=True)) or review
+    policy = f"calibration, review at {reviewed_at}, block at {block}, each fitted on other sources"
     if in_sample:
         policy += f"; fitted on the photos themselves for {', '.join(in_sample)}, whose positives have too few sources"
     return Judged(table, p, reviewed, blocked, policy)

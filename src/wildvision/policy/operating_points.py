@@ -21,7 +21,6 @@ from wildvision.policy.triage import NEVER, OperatingPoint
 
 DEFAULT_REVIEW = Flags(at_most=100, prevalence=1e-4)
 DEFAULT_BLOCK = Precision(at_least=0.5, prevalence=1e-2)
-ENOUGH_LISTED = 100  # with fewer, one flag in a hundred cannot be told
 
 CONFORMAL_ASSUMPTIONS = (
     "New objects are exchangeable with the calibration objects: drawn from the same sources in the same mix. A "
@@ -121,9 +120,9 @@ def choose_operating_point(
         sources: ``n`` source names, for the count in the provenance.
         listed: ``(n,)`` true for negatives such as most listings are. The review target is held against these alone,
             for look-alikes, which photos to fit on are full of, are few among a platform's listings; the block target
-            is held against all. All count for both when left out, or when fewer than 100 are listed.
+            is held against all. All count for both when left out, or when too few are listed to meet the target.
         review: Target of the review threshold.
-        block: Target of the block threshold. Where its threshold falls below the review threshold, both are it.
+        block: Target of the block threshold, which never lies below the review threshold.
 
     Raises:
         ArgumentError: Scores that are no probabilities, lengths that differ, or one of the two classes is missing.
@@ -137,15 +136,18 @@ def choose_operating_point(
         )
     ids = np.asarray(objects if objects is not None else range(len(y)), dtype=str)
     common = ~y & (np.zeros(len(y), bool) if listed is None else np.asarray(listed).astype(bool))
-    everyday = int(common.sum()) >= ENOUGH_LISTED
-    near = y | common if everyday else np.ones(len(y), bool)
-    block_at = threshold_for(block, p, y, ids)
-    review_at = min(threshold_for(review, p[near], y[near], ids[near]), block_at)
+    near = y | common
+    review_at = threshold_for(review, p[near], y[near], ids[near]) if common.any() else NEVER
+    everyday = review_at < NEVER and not isinstance(review, Recall)
+    if not everyday:
+        near = np.ones(len(y), bool)
+        review_at = threshold_for(review, p, y, ids)
+    block_at = max(threshold_for(block, p, y, ids, least=review_at), review_at)
     point = OperatingPoint(review=review_at, block=block_at)
     n_objects = len(set(ids[y]))
     return ChosenPoint(
         point=point,
-        review_target=f"{review}, of everyday photos" if everyday and not isinstance(review, Recall) else str(review),
+        review_target=f"{review}, of everyday photos" if everyday else str(review),
         block_target=str(block),
         n_positives=int(y.sum()),
         n_negatives=int((~y).sum()),
@@ -160,8 +162,13 @@ def choose_operating_point(
     )
 
 
-def threshold_for(target: Target, scores: Floats, labels: npt.NDArray[np.bool_], objects: npt.NDArray[Any]) -> float:
-    """The lowest threshold that meets a target (:data:`NEVER` where none does); for a recall the highest."""
+def threshold_for(
+    target: Target, scores: Floats, labels: npt.NDArray[np.bool_], objects: npt.NDArray[Any], *, least: float = 0.0
+) -> float:
+    """The lowest threshold, ``least`` or more, that meets a target; :data:`NEVER` where none does.
+
+    For a recall the highest, whatever ``least`` is.
+    """
     if isinstance(target, Recall):
         return conformal_threshold(scores[labels], objects[labels], target.at_least)
     candidates = np.unique(scores)
@@ -171,7 +178,7 @@ def threshold_for(target: Target, scores: Floats, labels: npt.NDArray[np.bool_],
     met = [
         float(t)
         for t, hit, error in zip(candidates, hits, errors, strict=True)
-        if target.met(hit / len(positives), (error + 1) / (len(negatives) + 1))
+        if t >= least and target.met(hit / len(positives), (error + 1) / (len(negatives) + 1))
     ]
     return min(met, default=NEVER)
 
