@@ -32,7 +32,7 @@ def recalibrate(
 
     A group is fitted on photographs where there are at least 10 of it, else on photographs and renders together; the
     provenance of its thresholds says which. A group without positives keeps what the card has. Review targets are held
-    against photos of the class ``everyday`` where there are at least 100, block targets against all negatives.
+    against photos of the class ``everyday`` where these are enough to meet them, block targets against all negatives.
 
     Args:
         card: The model's card; left as it is.
