@@ -7,9 +7,10 @@ python -m training.train_classifier configs/classifier-fast.yaml --final      # 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import logging
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,9 @@ def main() -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--fold", type=int, action="append", help="hold out the sources of this fold; may be repeated")
     what.add_argument("--final", action="store_true", help="train on every source")
-    parser.add_argument("--scores", action="store_true", help="only score the held-out photos of finished runs anew")
+    part = parser.add_mutually_exclusive_group()
+    part.add_argument("--scores", action="store_true", help="only score the held-out photos of finished runs anew")
+    part.add_argument("--head", action="store_true", help="only fit the heads of finished runs anew, and score")
     parser.add_argument("--data", type=Path, help="folder of the photos (default: as in the configuration)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="checkpoints and scores go here")
     parser.add_argument("--cache", type=Path, default=Path("cache"), help="resized photos and downloaded weights")
@@ -62,10 +65,12 @@ def main() -> None:
         cache=args.cache,
     )
     for fold in args.fold or [None]:
-        if not args.scores:
-            train(config, photos, fold, runs=args.runs, cache=args.cache)
-        else:
+        if args.scores:
             score(config, photos, fold, runs=args.runs)
+        elif args.head:
+            fit_head_anew(config, photos, fold, runs=args.runs)
+        else:
+            train(config, photos, fold, runs=args.runs, cache=args.cache)
 
 
 def check_partner(config: ClassifierConfig, folds: Collection[int | None], runs: Path) -> None:
@@ -94,14 +99,9 @@ def check_partner(config: ClassifierConfig, folds: Collection[int | None], runs:
 def train(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: Path, cache: Path) -> None:
     """Train one network; with a fold, write its held-out photos' scores, else the weights."""
     torch.manual_seed(config.seed)
-    folder = runs / (f"{config.name}-final" if fold is None else f"{config.name}-fold{fold}")
-    held_out = set() if fold is None else set(config.folds[fold])
-    unseen = held_out | set(config.not_trained_on)
-    rows = [
-        i
-        for i, r in enumerate(photos.records)
-        if r.source not in unseen and r.group != AMBIGUOUS and r.trust != LOW_TRUST and r.split != "test"
-    ]
+    folder = _folder(config, fold, runs)
+    unseen = _unseen(config, fold)
+    rows = _rows(config, photos, fold)
     renders = {r.source for r in photos.records if r.synthetic}
     taught = rows if config.sampling.renders else [i for i in rows if photos.records[i].source not in renders]
     network = Network(config.architecture, Rollup.of(load_taxonomy()), drop_rate=config.drop_rate)
@@ -111,11 +111,50 @@ def train(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: P
     log.info("%s: %d photos, expected shares %s", folder.name, len(taught), _rounded(sampler.shares(photos.records)))
     paste = composer(config, unseen if config.sampling.renders else unseen | renders)
     average = Run(network, config, folder).fit(Batches(photos, sampler, config, network, paste))
+    _finish(average, pretrained, config, photos, fold, runs)
+
+
+def fit_head_anew(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: Path) -> None:
+    """Fit the head of a finished run by the present recipe, on the present photos and renders; the backbone stays."""
+    network = load_network(dataclasses.replace(config, partner=""), _folder(config, fold, runs))
+    network.to("cuda" if torch.cuda.is_available() else "cpu", memory_format=torch.channels_last)
+    own = {name: value.clone() for name, value in network.backbone.state_dict().items()}
+    _finish(network, own, config, photos, fold, runs)
+
+
+def _finish(
+    network: Network,
+    towards: Mapping[str, torch.Tensor],
+    config: ClassifierConfig,
+    photos: Photos,
+    fold: int | None,
+    runs: Path,
+) -> None:
+    """Refit, write the weights and, with a fold, the held-out photos' scores."""
+    rows = _rows(config, photos, fold)
     whole = BatchSampler(photos.records, rows, config.sampling, size=config.batch_size, seed=config.seed)
-    refit(average, pretrained, photos, whole, config)
-    torch.save(average.state_dict(), folder / "average.pt")
+    refit(network, towards, photos, whole, config)
+    torch.save(network.state_dict(), _folder(config, fold, runs) / "average.pt")
     if fold is not None:
         score(config, photos, fold, runs=runs)
+
+
+def _folder(config: ClassifierConfig, fold: int | None, runs: Path) -> Path:
+    return runs / (f"{config.name}-final" if fold is None else f"{config.name}-fold{fold}")
+
+
+def _unseen(config: ClassifierConfig, fold: int | None) -> set[str]:
+    return set(config.not_trained_on) | (set() if fold is None else set(config.folds[fold]))
+
+
+def _rows(config: ClassifierConfig, photos: Photos, fold: int | None) -> list[int]:
+    """Numbers of the photos and renders that a run may learn from."""
+    unseen = _unseen(config, fold)
+    return [
+        i
+        for i, r in enumerate(photos.records)
+        if r.source not in unseen and r.group != AMBIGUOUS and r.trust != LOW_TRUST and r.split != "test"
+    ]
 
 
 def score(config: ClassifierConfig, photos: Photos, fold: int, *, runs: Path) -> None:

@@ -118,6 +118,17 @@ def test_a_recipe_is_trained_measured_and_shipped(
     run(train_classifier.main, monkeypatch, work / "pair.yaml", "--fold", 0, "--scores", *places)
     assert not np.allclose(read_scores(scores).raw, both)
 
+    # Another recipe for the head changes the head alone.
+    weights = work / "runs" / "pair-fold0" / "average.pt"
+    before, alone = torch.load(weights), read_scores(scores).raw
+    again = {"partner": "", "refit": raw["refit"] | {"l2": 3.0}}
+    (work / "pair.yaml").write_text(yaml.safe_dump(raw | again))
+    run(train_classifier.main, monkeypatch, work / "pair.yaml", "--fold", 0, "--head", *places)
+    after = torch.load(weights)
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"head.weight", "head.bias"}
+    assert not np.allclose(read_scores(scores).raw, alone)
+
 
 def test_the_ablation_leaves_renders_out_and_reports_every_row(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = read_config(work / "toy.yaml")
