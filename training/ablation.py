@@ -23,7 +23,7 @@ import torch
 
 from training.classifier.config import ClassifierConfig, read_config
 from training.classifier.photos import Photos, load_photos
-from training.train_classifier import train
+from training.train_classifier import fit_head_anew, train
 from wildvision.evaluation.bootstrap import Estimate
 from wildvision.evaluation.judging import judge_across_sources
 from wildvision.evaluation.measure import Evaluation, measure
@@ -46,6 +46,7 @@ def main() -> None:
     what.add_argument("--row", choices=tuple(ROWS), help="train a row's folds")
     what.add_argument("--report", type=Path, help="folder for ablation.json and ablation.md")
     parser.add_argument("--fold", type=int, action="append", help="train only this fold; may be repeated")
+    parser.add_argument("--head", action="store_true", help="with --row: only fit the heads of finished runs anew")
     parser.add_argument("--data", type=Path, help="folder of the photos (default: as in the configuration)")
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--cache", type=Path, default=Path("cache"))
@@ -67,7 +68,11 @@ def main() -> None:
         cache=args.cache,
     )
     for fold in args.fold or range(len(config.folds)):
-        train(variant(config, args.row, photos), photos, fold, runs=args.runs, cache=args.cache)
+        row = variant(config, args.row, photos)
+        if args.head:
+            fit_head_anew(row, photos, fold, runs=args.runs)
+        else:
+            train(row, photos, fold, runs=args.runs, cache=args.cache)
 
 
 def variant(config: ClassifierConfig, row: str, photos: Photos) -> ClassifierConfig:

@@ -25,6 +25,7 @@ NUMBERS = {
     "recall_at_fpr.0.01": "recall at 1 % FPR",
     "recall_at_fpr.0.001": "recall at 0.1 % FPR",
     "ece": "ECE",
+    "ece_at.0.05": "ECE at prevalence 0.05",
 }
 BOX_NUMBERS = {
     "ap50": "AP50",

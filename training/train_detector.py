@@ -110,7 +110,7 @@ def first_weights(
     if judge is not None:
         _trained(config, config.context_from or config.start_from, judge, fold, runs)
         check_partner(judge, [fold], runs)
-        network.context = load_network(judge, runs / run_name(judge.name, fold))
+        network.set_context(load_network(judge, runs / run_name(judge.name, fold)), judge.input.size)
     classifier = config.classifier()
     if classifier is not None:
         state = torch.load(

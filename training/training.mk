@@ -20,9 +20,9 @@ train-detector: train ## the bundled detector, from both classifiers' runs, with
 	$(BIN)/python -m training.train_detector configs/detector-default.yaml --data $(DATA) --final
 	$(BIN)/python -m training.ship_detector configs/detector-default.yaml --data $(DATA) --classifier configs/classifier-default.yaml --report reports/detector --to src/wildvision/weights
 
-compare-detectors: train-detector ## FCOS beside RetinaNet on the photos of one fold
-	$(BIN)/python -m training.train_detector configs/detector-retinanet.yaml --data $(DATA) --fold 1
-	$(BIN)/python -m training.detector.compare configs/detector-default.yaml configs/detector-retinanet.yaml --folds 1 --report reports/detector
+compare-detectors: train-detector ## FCOS at two picture sizes beside RetinaNet, on the photos of one fold
+	for name in 320 retinanet; do $(BIN)/python -m training.train_detector configs/detector-$$name.yaml --data $(DATA) --fold 1 || exit 1; done
+	$(BIN)/python -m training.detector.compare $(foreach name,default 320 retinanet,configs/detector-$(name).yaml) --folds 1 --report reports/detector
 
 evaluate: $(VENV)/.installed-dev ## measure the recipes on sources that their models have not seen (after make train)
 	for name in $(CLASSIFIERS); do $(BIN)/python -m training.evaluate configs/classifier-$$name.yaml --data $(DATA) --report reports/$$name || exit 1; done

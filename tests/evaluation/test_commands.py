@@ -88,6 +88,7 @@ def test_calibrate_on_photos(model, manifest, tmp_path):
         ["evaluate", "m.csv", "--out", "r", "--resamples", "0"],
         ["calibrate", "--out", "r"],
         ["calibrate", "m.csv", "--out", "r", "--review", "nonsense"],
+        ["calibrate", "m.csv", "--out", "r", "--prevalence", "1"],
     ],
 )
 def test_wrong_arguments_end_with_code_two_and_one_line(arguments, capsys, monkeypatch, tmp_path):

@@ -60,15 +60,12 @@ def test_a_map_has_the_photo_s_size_and_range(network, classifier, photo):
         assert evidence.max() in (0.0, 1.0)
 
 
-def test_with_average_pooling_the_map_adds_up_to_the_logit(network, classifier, photo):
-    # What HiRes-CAM promises for a linear head: activations times weights sum to the logit less its bias.
-    how = classifier.card.input
-    x = torch.randn(1, 3, how.size, how.size)
-    features = network.backbone.forward_features(x).detach()
-    pooled = network.backbone.forward_head(features).detach()
+def test_activations_times_gradients_add_up_to_half_of_what_the_head_makes_of_them(network):
+    features = (3 * torch.rand(1, network.features, 4, 4)).requires_grad_(True)
     weight = network.head.weight[0].detach()
-    by_place = (weight[None, :, None, None] * features).sum(dim=1).mean()
-    assert float(by_place) == pytest.approx(float(pooled[0] @ weight), abs=1e-4)
+    logit = network.backbone.forward_head(features)[0] @ weight
+    (gradient,) = torch.autograd.grad(logit, features)
+    assert (gradient * features).sum().item() == pytest.approx(logit.item() / 2, rel=1e-4)
 
 
 def test_occlusion_gives_a_map_of_the_same_shape_with_any_backend(classifier, photo):

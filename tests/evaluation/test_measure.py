@@ -42,7 +42,7 @@ def test_every_interval_holds_its_value():
     found = evaluation(make_table(800)).real.groups["python_skin"]
     for e in (found.auroc, found.ece, *found.recall_at_fpr.values(), *found.recall.values()):
         assert 0 <= e.low <= e.high <= 1
-    for e in (found.auroc, found.ece):
+    for e in (found.auroc, found.ece, *found.ece_at.values()):
         assert e.low <= e.value <= e.high
 
 
@@ -122,6 +122,18 @@ def test_ranking_numbers_do_not_depend_on_how_the_policy_was_fitted():
     plain = measure(judged(table), model="m", resamples=20).real.groups["ivory"]
     assert (crossed.auroc, crossed.recall_at_fpr) == (plain.auroc, plain.recall_at_fpr)
     assert crossed.ece != plain.ece
+
+
+def test_probabilities_are_for_the_prevalence_asked_for_whatever_the_share_in_the_photos():
+    table = make_table(2000, skill=4.0)
+    rare, as_is = (
+        measure(judge_across_sources(table, prevalence=p), model="m", resamples=20).real.groups["ivory"]
+        for p in (0.05, None)
+    )
+    assert rare.n_positives / (rare.n_positives + rare.n_negatives) > 0.09
+    assert rare.ece_at["0.05"].value < 0.02 < as_is.ece_at["0.05"].value
+    assert as_is.ece.value < rare.ece.value
+    assert rare.recall == as_is.recall  # thresholds move with the probabilities
 
 
 def test_positives_of_one_source_are_said_to_be_judged_in_sample():

@@ -10,6 +10,7 @@ from wildvision.errors import ArgumentError
 from wildvision.evaluation import metrics
 from wildvision.evaluation.metrics import (
     Ranking,
+    at_prevalence,
     auroc,
     average_precision,
     curve,
@@ -88,6 +89,17 @@ def test_without_positives_every_metric_is_undefined_and_not_perfect():
 def test_ece_by_hand():
     # Bin of 0.1: two photos, none positive; bin of 0.9: two photos, one positive.
     assert expected_calibration_error([0.1, 0.1, 0.9, 0.9], [0, 0, 0, 1])[0] == pytest.approx((2 * 0.1 + 2 * 0.4) / 4)
+
+
+def test_ece_at_a_prevalence_by_hand():
+    # Four in ten are positive; weighed to one in ten, and right about it, nothing is left of the error.
+    p, y = [0.1] * 10, [1] * 4 + [0] * 6
+    weights = at_prevalence(np.ones((1, 10)), y, 0.1)
+    assert weights[0, :4].sum() == pytest.approx(0.1)
+    assert weights.sum() == pytest.approx(1.0)
+    assert expected_calibration_error(p, y)[0] == pytest.approx(0.3)
+    assert expected_calibration_error(p, y, weights)[0] == pytest.approx(0.0)
+    assert np.isnan(expected_calibration_error(p, [0] * 10, at_prevalence(np.ones((1, 10)), [0] * 10, 0.1))).all()
 
 
 def test_reliability_bins_carry_the_ece():

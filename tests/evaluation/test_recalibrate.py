@@ -14,10 +14,15 @@ from wildvision.policy import Flags, Recall
 
 def test_probabilities_of_the_new_card_match_the_frequencies(model):
     table = make_table(1500)
-    card, chosen = recalibrate(load_card(model), table)
+    card, chosen = recalibrate(load_card(model), table, prevalence=None)
     judged = table.where(table.judged)
     p = card.calibration["ivory"].apply(judged.raw[:, 0])
     assert p.mean() == pytest.approx(judged.labels("ivory").mean(), abs=0.01)
+    rare, chosen_rare = recalibrate(load_card(model), table, prevalence=0.01)
+    y = judged.labels("ivory")
+    p = rare.calibration["ivory"].apply(judged.raw[:, 0])
+    assert 0.01 * p[y].mean() + 0.99 * p[~y].mean() == pytest.approx(0.01, abs=0.002)
+    assert chosen_rare["ivory"]["prevalence"] == 0.01
     assert set(chosen["ivory"]["out_of_fold_nll"]) == {"temperature", "platt", "isotonic"}
 
 

@@ -87,6 +87,17 @@ def test_what_the_classifier_says_of_the_photo_bears_on_the_boxes_of_its_group_a
     torch.testing.assert_close(denied[..., others], sure[..., others])
 
 
+def test_the_classifier_looks_at_the_photo_at_its_own_size() -> None:
+    net = DetectorNetwork("test_efficientnet", DetectorSettings(channels=32, convs=1, context=0.5), ROLLUP).eval()
+    judge, seen = Network("test_efficientnet", ROLLUP).eval(), []
+    judge.register_forward_pre_hook(lambda _, arguments: seen.append(tuple(arguments[0].shape)))
+    net.set_context(judge, 96)
+    with torch.inference_mode():
+        net(torch.rand(2, 3, 128, 128))
+        net(torch.rand(1, 3, 96, 96))
+    assert seen == [(2, 3, 96, 96), (1, 3, 96, 96)]
+
+
 # --- the loss ---------------------------------------------------------------------------------------------------------
 
 

@@ -32,6 +32,7 @@ def numbers(auroc: float, caveat: str | None = None) -> dict[str, Any]:
         "auroc": estimate(auroc),
         "recall_at_fpr": {"0.01": estimate(0.5), "0.001": estimate(None)},
         "ece": estimate(0.1),
+        "ece_at": {"0.05": estimate(0.02)},
         "n_positives": 12,
         "n_sources": 2,
         "caveat": caveat,

@@ -1,6 +1,6 @@
 """A table of detectors trained alike: what each finds in the same held-out photos, and at what cost.
 
-python -m training.detector.compare configs/detector-default.yaml configs/detector-retinanet.yaml --folds 1 \
+python -m training.detector.compare configs/detector-default.yaml configs/detector-320.yaml --folds 1 \
     --report reports/detector
 """
 
@@ -59,6 +59,7 @@ def compared(config: DetectorConfig, folds: Sequence[int], runs: Path) -> dict[s
     return {
         "name": config.name,
         "head": config.detector.head,
+        "side": config.input.size,
         "samples": config.samples,
         "billion_multiply_adds": multiply_adds(config) / 1e9,
         "parts": parts,
@@ -92,18 +93,24 @@ def page(rows: Sequence[dict[str, Any]], folds: Sequence[int]) -> str:
         "",
         f"Trained alike, with the same classifier beside each; photos of the sources held out in fold "
         f"{', '.join(map(str, folds))}. Multiply-adds without the classifier; 95 % bootstrap intervals over sources, "
-        "then objects. Photographs and renders are not comparable. Review thresholds were fitted on these same photos. "
-        "The recipes were trained for this table; the bundled detector, of an earlier start, has a report of its own.",
+        "then objects. Photographs and renders are not comparable. Review thresholds were fitted on these same photos.",
         "",
-        "| detector | head | multiply-adds | part | boxes | mAP50 | AP50 by group | recall at one false box per ten "
-        "everyday photos | several objects, found at the review point |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| detector | head | side, px | multiply-adds | part | boxes | mAP50 | AP50 by group | recall at one false box "
+        "per ten everyday photos | several objects, found at the review point |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         for part, n in row["parts"].items():
             groups = ", ".join(f"{group} {Estimate(**value)}" for group, value in n["AP50"].items())
             measures = [str(Estimate(**n[name])) for name in ("mAP50", "recall_at_budget", "recall_in_company")]
-            cells = [row["name"], row["head"], f"{row['billion_multiply_adds']:.2f} G", part, str(n["boxes"])]
+            cells = [
+                row["name"],
+                row["head"],
+                str(row["side"]),
+                f"{row['billion_multiply_adds']:.2f} G",
+                part,
+                str(n["boxes"]),
+            ]
             lines.append("| " + " | ".join([*cells, measures[0], groups, *measures[1:]]) + " |")
     return "\n".join([*lines, ""])
 

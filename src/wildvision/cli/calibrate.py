@@ -33,6 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--method", choices=("auto", "temperature", "platt", "isotonic"), default="auto", help="auto: by likelihood"
     )
     parser.add_argument(
+        "--prevalence",
+        type=_prevalence,
+        default="0.05",
+        metavar="P",
+        help="share of photos with a product that probabilities are for, or 'data': that of the photos (default: 0.05)",
+    )
+    parser.add_argument(
         "--measured-on",
         metavar="TEXT",
         default="the photos it was calibrated on; whether the model had seen their sources is not recorded",
@@ -68,9 +75,11 @@ def run(args: argparse.Namespace) -> int:
     methods = METHODS if args.method == "auto" else (args.method,)
     model = find_model(args.model)
     table, unscored = _score(args)
-    card, chosen = recalibrate(model.card, table, review=review, block=block, methods=methods)
+    card, chosen = recalibrate(
+        model.card, table, review=review, block=block, methods=methods, prevalence=args.prevalence
+    )
     fitted = {group: str(facts["method"]) for group, facts in chosen.items()}
-    judged = judge_across_sources(table, methods=fitted, review=review, block=block)
+    judged = judge_across_sources(table, methods=fitted, review=review, block=block, prevalence=args.prevalence)
     card = dataclasses.replace(card, name=args.name or card.name)
     evaluation = measure(judged, model=card.model_id, unscored=unscored)
     card = dataclasses.replace(card, metrics=metrics_block(evaluation, args.measured_on, calibration=chosen))
@@ -91,6 +100,18 @@ def run(args: argparse.Namespace) -> int:
         ],
     )
     return 1 if unscored else 0
+
+
+def _prevalence(text: str) -> float | None:
+    """Of ``--prevalence``; ``None`` for that of the photos."""
+    if text == "data":
+        return None
+    try:
+        if 0.0 < float(text) < 1.0:
+            return float(text)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"must lie strictly between 0 and 1, or be 'data'; received {text!r}")
 
 
 def _score(args: argparse.Namespace) -> tuple[ScoreTable, dict[str, int]]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from wildvision.errors import ArgumentError
 from wildvision.evaluation.scores import ScoreTable
 from wildvision.policy.calibration import Calibrator, Platt
-from wildvision.policy.fitting import fit, source_folds
+from wildvision.policy.fitting import PREVALENCE, fit, source_folds
 from wildvision.policy.operating_points import DEFAULT_BLOCK, DEFAULT_REVIEW, choose_operating_point
 from wildvision.policy.targets import Target
 from wildvision.policy.triage import OperatingPoint
@@ -67,6 +67,7 @@ def judge_across_sources(
     methods: Mapping[str, str] | None = None,
     review: Target = DEFAULT_REVIEW,
     block: Target = DEFAULT_BLOCK,
+    prevalence: float | None = PREVALENCE,
     n_folds: int = 5,
 ) -> Judged:
     """Calibrate and threshold each photo by what was fitted on other sources, real and rendered photos apart.
@@ -80,6 +81,8 @@ def judge_across_sources(
         methods: Group to calibration method; ``platt`` for those left out.
         review: Target of the review thresholds.
         block: Target of the block thresholds.
+        prevalence: Share of photos with a product of the group that probabilities are for; ``None`` takes that of the
+            photos fitted on.
         n_folds: At most this many folds of sources.
     """
     how = methods or {}
@@ -102,7 +105,7 @@ def judge_across_sources(
                 if not _both(y[known]):  # a group without positives: uncalibrated, never flagged
                     p[rows, column] = Platt().apply(g[held])
                     continue
-                calibrator = fit(how.get(group, "platt"), g[known], y[known])
+                calibrator = fit(how.get(group, "platt"), g[known], y[known], prevalence=prevalence)
                 chosen = choose_operating_point(
                     calibrator.apply(g[known]),
                     y[known],
@@ -117,7 +120,9 @@ def judge_across_sources(
                 reviewed[rows, column] = p[rows, column] >= point.review
                 blocked[rows, column] = p[rows, column] >= point.block
     reviewed_at = " or ".join(sorted(targets, key=len, reverse=True)) or review
-    policy = f"calibration, review at {reviewed_at}, block at {block}, each fitted on other sources"
+    share = "that of the photos" if prevalence is None else f"{prevalence:g}"
+    policy = f"calibration for a prevalence of {share}, review at {reviewed_at}, block at {block}"
+    policy += ", each fitted on other sources"
     if in_sample:
         policy += f"; fitted on the photos themselves for {', '.join(in_sample)}, whose positives have too few sources"
     return Judged(table, p, reviewed, blocked, policy)

@@ -18,6 +18,7 @@ from wildvision.evaluation import metrics
 from wildvision.evaluation.bootstrap import Estimate, Weights, caveat, cluster_weights
 from wildvision.evaluation.judging import Judged
 from wildvision.evaluation.scores import AMBIGUOUS, ScoreTable
+from wildvision.policy.fitting import PREVALENCE
 
 FPRS = (0.01, 0.001)
 BASE_RATES = (1e-2, 1e-3, 1e-4)
@@ -64,14 +65,16 @@ class GroupNumbers:
             (:func:`.metrics.aligned`).
         average_precision: Area under the precision-recall curve, at the prevalence of the table.
         recall_at_fpr: False-positive rate, as text, to recall.
-        ece: Expected calibration error of the group's probability.
+        ece: Expected calibration error of the group's probability on the photos as they are.
+        ece_at: Prevalence, as text, to the same with photos weighed as if that share showed a product. Where one
+            museum makes most of the positives, ``ece`` mostly measures their share.
         recall: ``review`` and ``block`` to the share of positives flagged.
         false_positive_rate: ``review`` and ``block`` to the share of negatives flagged.
         ppv: ``review`` and ``block`` to base rate, as text, to the share of flags that are right there; with ``f``
             false flags among ``n`` negatives the rate used is ``(f + 1) / (n + 1)``.
         per_source: Source of positives to its counts and shares.
         per_leaf: Leaf of negatives to its false-positive shares; ``fpr_0.01`` is at the threshold of 1 % overall.
-        reliability: Bins of the reliability diagram.
+        reliability: Bins of the reliability diagram, with the weights of ``ece_at``.
         curve: ROC and precision-recall curve.
         worst: ``missed`` and ``false``: the photos that the model got most wrong.
     """
@@ -85,6 +88,7 @@ class GroupNumbers:
     average_precision: Estimate
     recall_at_fpr: Mapping[str, Estimate]
     ece: Estimate
+    ece_at: Mapping[str, Estimate]
     recall: Mapping[str, Estimate]
     false_positive_rate: Mapping[str, Estimate]
     ppv: Mapping[str, Mapping[str, Estimate]]
@@ -216,6 +220,7 @@ def _group(judged: Judged, group: str, weights: Weights, n_worst: int) -> GroupN
     flagged = {"review": judged.review[:, k], "block": judged.block[:, k]}
     at_1pct = rank >= metrics.threshold_at_fpr(ranking, FPRS[0])
     rates = {name: [metrics.flag_rates(flags, y, w) for w in (ones, weights)] for name, flags in flagged.items()}
+    balanced = metrics.at_prevalence(ones, y, PREVALENCE) if not y.all() else ones
     n_objects = len({(s, o) for s, o in zip(table.source[y], table.object_id[y], strict=True)})
     n_sources = len(set(table.source[y].tolist()))
     return GroupNumbers(
@@ -234,6 +239,15 @@ def _group(judged: Judged, group: str, weights: Weights, n_worst: int) -> GroupN
             metrics.expected_calibration_error(p, y, weights),
             centred=True,
         ),
+        ece_at={
+            f"{PREVALENCE:g}": Estimate.of(
+                *(
+                    metrics.expected_calibration_error(p, y, metrics.at_prevalence(w, y, PREVALENCE))
+                    for w in (ones, weights)
+                ),
+                centred=True,
+            )
+        },
         recall={name: Estimate.of(value[0], draws[0]) for name, (value, draws) in rates.items()},
         false_positive_rate={name: Estimate.of(value[1], draws[1]) for name, (value, draws) in rates.items()},
         ppv={
@@ -247,7 +261,7 @@ def _group(judged: Judged, group: str, weights: Weights, n_worst: int) -> GroupN
         per_leaf={
             str(leaf): _shares(~y & (table.leaf == leaf), flagged, at_1pct) for leaf in np.unique(table.leaf[~y])
         },
-        reliability=metrics.reliability(p, y),
+        reliability=metrics.reliability(p, y, balanced[0]),
         curve=metrics.curve(ranking),
         worst={
             "missed": _listed(judged, np.flatnonzero(y)[np.argsort(rank[y], kind="stable")][:n_worst], k),

@@ -117,14 +117,27 @@ def expected_calibration_error(
     return np.asarray(gaps / w.sum(axis=1))
 
 
-def reliability(probabilities: npt.ArrayLike, labels: npt.ArrayLike, bins: int = ECE_BINS) -> list[dict[str, Any]]:
-    """The bins of :func:`expected_calibration_error` that hold photos: mean confidence, frequency, count."""
+def at_prevalence(weights: npt.NDArray[Any], labels: npt.ArrayLike, prevalence: float) -> Floats:
+    """Weights ``(b, n)`` scaled so that positives have the share ``prevalence`` of each row; NaN where a class is
+    missing."""
+    w, y = np.atleast_2d(weights).astype(np.float64), np.asarray(labels).astype(bool)
+    positives, negatives = (w @ y)[:, None], (w @ ~y)[:, None]
+    share = np.full_like(positives, prevalence)
+    factor = np.where(y, _ratio(share, positives), _ratio(1.0 - share, negatives))
+    return np.asarray(np.where((positives > 0) & (negatives > 0), w * factor, np.nan))
+
+
+def reliability(
+    probabilities: npt.ArrayLike, labels: npt.ArrayLike, weights: npt.NDArray[Any] | None = None, bins: int = ECE_BINS
+) -> list[dict[str, Any]]:
+    """The bins of :func:`expected_calibration_error` that hold photos: mean confidence, frequency, count of photos."""
     p, y = np.asarray(probabilities, dtype=np.float64), np.asarray(labels).astype(bool)
+    w = np.ones(len(p)) if weights is None else np.asarray(weights, dtype=np.float64)
     index = np.minimum((p * bins).astype(int), bins - 1)
     return [
         {
-            "confidence": float(p[index == b].mean()),
-            "frequency": float(y[index == b].mean()),
+            "confidence": float(np.average(p[index == b], weights=w[index == b])),
+            "frequency": float(np.average(y[index == b], weights=w[index == b])),
             "n": int((index == b).sum()),
         }
         for b in np.unique(index)

@@ -11,6 +11,7 @@ from typing import Any
 from wildvision.evaluation.bootstrap import Estimate
 from wildvision.evaluation.measure import Evaluation, GroupNumbers, Part, Share
 from wildvision.evaluation.plots import confusion_plot, group_plot
+from wildvision.policy.fitting import PREVALENCE
 
 _TITLES = {
     "real": ("Photographs", "Photos taken with a camera."),
@@ -94,11 +95,25 @@ def _part(name: str, part: Part, photos: Path | None) -> str:
 
 def _headline(groups: Mapping[str, GroupNumbers]) -> str:
     heads = ["group", "photos", "objects", "sources", "negatives", "AUROC", "AP", "recall at 1 % FPR"]
-    heads += ["recall at 0.1 % FPR", "ECE", "recall, review", "recall, block", "FPR, review", "FPR, block"]
+    heads += [
+        "recall at 0.1 % FPR",
+        "ECE",
+        f"ECE at prevalence {PREVALENCE:g}",
+        "recall, review",
+        "recall, block",
+        "FPR, review",
+        "FPR, block",
+    ]
     rows = [
         [
             *(group, n.n_positives, n.n_objects, n.n_sources, n.n_negatives, n.auroc, n.average_precision),
-            *(*n.recall_at_fpr.values(), n.ece, *n.recall.values(), *n.false_positive_rate.values()),
+            *(
+                *n.recall_at_fpr.values(),
+                n.ece,
+                *n.ece_at.values(),
+                *n.recall.values(),
+                *n.false_positive_rate.values(),
+            ),
         ]
         for group, n in groups.items()
     ]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from wildvision.errors import ArgumentError
 from wildvision.evaluation.scores import ScoreTable
 from wildvision.models import ModelCard
-from wildvision.policy.fitting import METHODS, Calibration, choose
+from wildvision.policy.fitting import METHODS, PREVALENCE, Calibration, choose
 from wildvision.policy.operating_points import DEFAULT_BLOCK, DEFAULT_REVIEW, choose_operating_point
 from wildvision.policy.targets import Target
 from wildvision.taxonomy import EVERYDAY
@@ -27,6 +27,7 @@ def recalibrate(
     review: Target = DEFAULT_REVIEW,
     block: Target = DEFAULT_BLOCK,
     methods: Sequence[str] = METHODS,
+    prevalence: float | None = PREVALENCE,
 ) -> tuple[ModelCard, dict[str, Any]]:
     """Fit calibration and thresholds on photos that the model was not trained on.
 
@@ -40,6 +41,8 @@ def recalibrate(
         review: Target of the review thresholds.
         block: Target of the block thresholds.
         methods: Calibrators to choose from, by likelihood on held-out sources.
+        prevalence: Share of photos with a product of the group that probabilities are for, in (0, 1); ``None`` takes
+            that of the table.
 
     Returns:
         The new card, and group to how its calibration was chosen.
@@ -57,7 +60,7 @@ def recalibrate(
         if not 0 < y.sum() < len(y):
             continue
         logits, sources = table.raw[rows, k], table.source[rows].tolist()
-        fitted = choose(logits, y, sources, methods=methods)
+        fitted = choose(logits, y, sources, methods=methods, prevalence=prevalence)
         objects = [f"{s}\0{o}" for s, o in zip(sources, table.object_id[rows], strict=True)]
         point = choose_operating_point(
             fitted.calibrator.apply(logits),

@@ -70,6 +70,11 @@ class DetectorNetwork(nn.Module):
         self.framework: Any = _FRAMEWORKS[settings.head](backbone, settings, self.classes)
         inside = settings.context and not settings.classifier
         self.context = Network(architecture, rollup) if inside else None
+        self.context_size = 0
+
+    def set_context(self, classifier: Network, size: int) -> None:
+        """Let a classifier judge the whole photo, scaled to sides of ``size`` pixels."""
+        self.context, self.context_size = classifier, size
 
     @property
     def body(self) -> nn.Module:
@@ -88,7 +93,10 @@ class DetectorNetwork(nn.Module):
         if "bbox_ctrness" in outputs:
             score = 0.5 * (score + F.logsigmoid(outputs["bbox_ctrness"]))
         if self.context is not None:
-            whole = F.logsigmoid(self.context.group_logits(self.context(x)[0]))
+            size, photo = self.context_size or x.shape[-1], x
+            if size != x.shape[-1]:
+                photo = F.interpolate(x.float(), (size, size), mode="bilinear", antialias=True).to(x.dtype)
+            whole = F.logsigmoid(self.context.group_logits(self.context(photo)[0]))
             score = score + self.settings.context * whole[:, None, self._group_of_leaf]
         logits = score - torch.log1p(-score.exp().clamp(max=1 - 1e-6))
         return logits, self._decode(outputs["bbox_regression"], torch.stack(anchors))

@@ -72,5 +72,5 @@ def load_detector_network(model: Model) -> DetectorNetwork:
         judge = find_classifier(card.detector.classifier, model.card_path.parent)
         if (judge.card.input.mean, judge.card.input.std) != (card.input.mean, card.input.std):
             raise ModelError(f"{card.name!r} and its classifier {judge.card.name!r} normalise differently")
-        network.context = load_network(judge)
+        network.set_context(load_network(judge), judge.card.input.size)
     return network.float().eval()

@@ -14,6 +14,21 @@ from torch.nn import functional as F  # noqa: N812
 
 from wildvision.models.rollup import Rollup
 
+_FLOOR = 1e-12  # of the mean cube; a root has no slope at 0
+
+
+class GeneralisedMean(nn.Module):
+    """Square root of the cubic mean over places: ``(n, c, h, w)``, values at least 0, to ``(n, c)`` float32.
+
+    The cubic mean lets a small object count more than its area (Radenović et al. 2019,
+    https://arxiv.org/abs/1711.02512), the root keeps single strong channels from ruling a linear head (Perronnin et
+    al. 2010, https://doi.org/10.1007/978-3-642-15561-1_11).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pool."""
+        return (x.float().clamp(min=0.0).pow(3).mean(dim=(2, 3)) + _FLOOR).pow(1 / 6)
+
 
 class Network(nn.Module):
     """A timm backbone, pooled features, one linear layer over groups and leaves.
@@ -38,6 +53,8 @@ class Network(nn.Module):
         self.architecture = architecture
         self.rollup = rollup
         backbone: Any = timm.create_model(architecture, pretrained=False, num_classes=0)
+        if isinstance(getattr(backbone, "global_pool", None), nn.Module):
+            backbone.global_pool = GeneralisedMean()
         self.features = int(backbone.head_hidden_size)
         self.backbone: nn.Module = backbone
         self.drop = nn.Dropout(drop_rate)

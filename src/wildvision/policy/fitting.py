@@ -16,6 +16,7 @@ from wildvision.errors import ArgumentError
 from wildvision.policy.calibration import Calibrator, Floats, Isotonic, Platt, Temperature, sigmoid
 
 METHODS = ("temperature", "platt", "isotonic")
+PREVALENCE = 0.05  # that bundled probabilities are for; at another one, only the odds change, by a constant factor
 _MIN_SLOPE = 1e-3  # a calibrator may flatten an uninformative logit, never reverse it
 _RIDGE = 1e-6  # keeps the Newton step finite when the classes separate
 
@@ -30,12 +31,14 @@ class Calibration:
             holds all positives, where no method can be told from another and Platt is taken.
         n_positives: Number of positive photos.
         n_sources: Number of sources with positives.
+        prevalence: Share of photos with a product that the probabilities are for; ``None``: that of the rows.
     """
 
     calibrator: Calibrator
     out_of_fold_nll: dict[str, float]
     n_positives: int
     n_sources: int
+    prevalence: float | None
 
     def to_json(self) -> dict[str, Any]:
         """One entry of a model card's ``calibration``: the parameters with their provenance."""
@@ -44,6 +47,7 @@ class Calibration:
             "out_of_fold_nll": self.out_of_fold_nll,
             "n_positives": self.n_positives,
             "n_sources": self.n_sources,
+            "prevalence": self.prevalence,
         }
 
 
@@ -128,6 +132,7 @@ def choose(
         out_of_fold_nll=nll,
         n_positives=int(y.sum()),
         n_sources=len(set(np.asarray(sources, dtype=str)[y])),
+        prevalence=prevalence,
     )
 
 
