@@ -56,6 +56,8 @@ def main() -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     config = read_config(args.config, data=args.data)
+    if args.head and not args.row:
+        parser.error("--head fits the heads of a row; name it with --row")
     if config.partner:
         parser.error(f"{config.name} has a partner, which would take part in every row; give a recipe without one")
     if args.report:

@@ -110,7 +110,9 @@ def first_weights(
     if judge is not None:
         _trained(config, config.context_from or config.start_from, judge, fold, runs)
         check_partner(judge, [fold], runs)
-        network.set_context(load_network(judge, runs / run_name(judge.name, fold)), judge.input.size)
+        # one that ships inside the detector's own file looks at the detector's pictures
+        size = judge.input.size if config.context_from else 0
+        network.set_context(load_network(judge, runs / run_name(judge.name, fold)), size)
     classifier = config.classifier()
     if classifier is not None:
         state = torch.load(

@@ -58,6 +58,29 @@ def test_calibrate_writes_a_model_that_loads_with_new_thresholds_and_the_same_we
     assert load_classifier(out, device="cpu").card == new
 
 
+@pytest.mark.parametrize(
+    ("given", "stored"), [([], 0.05), (["--prevalence", "0.2"], 0.2), (["--prevalence", "data"], None)]
+)
+def test_calibrate_states_the_prevalence_that_probabilities_are_for(model, tmp_path, given, stored):
+    write_scores(make_table(600), tmp_path / "scores.csv")
+    out = tmp_path / "mine"
+    assert (
+        main(["calibrate", "--scores", str(tmp_path / "scores.csv"), "--model", str(model), "--out", str(out), *given])
+        == 0
+    )
+    metrics = load_card(out).metrics
+    assert metrics["calibration"]["ivory"]["prevalence"] == stored
+    assert list(metrics["real"]["groups"]["ivory"]["ece_at"]) == [f"{stored or 0.05:g}"]
+
+
+@pytest.mark.parametrize("given", ["0", "1", "rare"])
+def test_a_prevalence_is_a_share(given, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["calibrate", "m.csv", "--out", "r", "--prevalence", given])
+    assert end.value.code == 2
+    assert repr(given) in capsys.readouterr().err
+
+
 def test_calibrate_takes_the_partner_along(model, tmp_path):
     other = find_model(make_tiny_model(tmp_path / "pair", name="other", seed=5) / "other.json")
     network = load_network(find_model(model))
@@ -88,7 +111,7 @@ def test_calibrate_on_photos(model, manifest, tmp_path):
         ["evaluate", "m.csv", "--out", "r", "--resamples", "0"],
         ["calibrate", "--out", "r"],
         ["calibrate", "m.csv", "--out", "r", "--review", "nonsense"],
-        ["calibrate", "m.csv", "--out", "r", "--prevalence", "1"],
+        ["calibrate", "m.csv", "--out", "r", "--method", "temperature"],
     ],
 )
 def test_wrong_arguments_end_with_code_two_and_one_line(arguments, capsys, monkeypatch, tmp_path):

@@ -109,6 +109,8 @@ def test_reliability_bins_carry_the_ece():
     assert sum(b["n"] for b in bins) == 500
     by_bins = sum(b["n"] * abs(b["confidence"] - b["frequency"]) for b in bins) / 500
     assert by_bins == pytest.approx(expected_calibration_error(p, y)[0])
+    one = reliability([0.1] * 4, [1, 0, 0, 0], [3.0, 1.0, 1.0, 1.0])
+    assert one == [{"confidence": pytest.approx(0.1), "frequency": pytest.approx(0.5), "n": 4}]
 
 
 def test_flag_rates_by_hand():

@@ -67,7 +67,8 @@ def test_real_and_synthetic_numbers_are_apart_and_labelled(card: ModelCard) -> N
     block = "\n".join(docs.metrics_block([dataclasses.replace(card, metrics=metrics)]))
     real, synthetic = block.split("Renders (synthetic")
     assert (
-        "| `ivory` | 0.900 [0.850, 0.950] | 0.500 [0.450, 0.550] | undefined | 0.100 [0.050, 0.150] | 12 | 2 |" in real
+        "| `ivory` | 0.900 [0.850, 0.950] | 0.500 [0.450, 0.550] | undefined | 0.100 [0.050, 0.150] "
+        "| 0.020 [-0.030, 0.070] | 12 | 2 |" in real
     )
     assert "- `ivory`: few positives" in real
     assert "| `hornbill_casque` | 0.800 [0.750, 0.850] |" in synthetic

@@ -91,9 +91,10 @@ def page(rows: Sequence[dict[str, Any]], folds: Sequence[int]) -> str:
     lines = [
         "# Detectors compared",
         "",
-        f"Trained alike, with the same classifier beside each; photos of the sources held out in fold "
-        f"{', '.join(map(str, folds))}. Multiply-adds without the classifier; 95 % bootstrap intervals over sources, "
-        "then objects. Photographs and renders are not comparable. Review thresholds were fitted on these same photos.",
+        "Trained alike but for what the table names, with the same classifier beside each; photos of the sources "
+        f"held out in fold {', '.join(map(str, folds))}. Multiply-adds without the classifier; 95 % bootstrap "
+        "intervals over sources, then objects. Photographs and renders are not comparable. Review thresholds were "
+        "fitted on these same photos.",
         "",
         "| detector | head | side, px | multiply-adds | part | boxes | mAP50 | AP50 by group | recall at one false box "
         "per ten everyday photos | several objects, found at the review point |",

@@ -71,6 +71,8 @@ def run(args: argparse.Namespace) -> int:
     folder = Path(args.out)
     if folder.exists() and any(folder.iterdir()):
         raise ArgumentError(f"{folder} is not empty; give a new folder")
+    if args.method == "temperature" and args.prevalence is not None:
+        raise ArgumentError("a temperature has no offset and meets no prevalence; use --prevalence data")
     review, block = parse_target(args.review), parse_target(args.block)
     methods = METHODS if args.method == "auto" else (args.method,)
     model = find_model(args.model)

@@ -31,10 +31,10 @@ def class_activation(network: Network, how: Preprocess, image: Image, group: str
     """HiRes-CAM of a group's raw logit: gradient times activation of the last feature map (Draelos & Carin 2020).
 
     With average pooling and a linear head this is the classic class-activation map: what each place adds to the logit.
-    It is so here too, but for a factor: the pooled value grows with the root of the activations, so that the places
-    add up to half of what the head makes of it (Euler's theorem on homogeneous functions). Places that speak against
-    the group count as 0. Of a network with a partner it shows that network's own half, and so do the numbers of the
-    card on explanations.
+    As features are pooled here, a place counts by the cube of its activations, and the places add up to half of what
+    the head makes of the photo (Euler's theorem on homogeneous functions). Places that speak against the group count
+    as 0. Of a network with a partner it shows that network's own half, and so do the numbers of the card on
+    explanations.
 
     Args:
         network: In evaluation mode.

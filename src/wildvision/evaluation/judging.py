@@ -28,6 +28,7 @@ class Judged:
         review: ``(n, groups)`` true where the probability reaches the review threshold.
         block: ``(n, groups)`` true where it reaches the block threshold.
         policy: Where calibration and thresholds come from, in words.
+        prevalence: That calibration error is measured at.
     """
 
     table: ScoreTable
@@ -35,11 +36,12 @@ class Judged:
     review: npt.NDArray[np.bool_]
     block: npt.NDArray[np.bool_]
     policy: str
+    prevalence: float = PREVALENCE
 
     def where(self, mask: npt.NDArray[np.bool_]) -> Judged:
         """The rows where ``mask`` ``(n,)`` is true."""
         rows = self.probabilities[mask], self.review[mask], self.block[mask]
-        return Judged(self.table.where(mask), *rows, self.policy)
+        return Judged(self.table.where(mask), *rows, self.policy, self.prevalence)
 
 
 def judge(
@@ -125,7 +127,7 @@ def judge_across_sources(
     policy += ", each fitted on other sources"
     if in_sample:
         policy += f"; fitted on the photos themselves for {', '.join(in_sample)}, whose positives have too few sources"
-    return Judged(table, p, reviewed, blocked, policy)
+    return Judged(table, p, reviewed, blocked, policy, prevalence or PREVALENCE)
 
 
 def _both(y: npt.NDArray[np.bool_]) -> bool:

@@ -18,7 +18,6 @@ from wildvision.evaluation import metrics
 from wildvision.evaluation.bootstrap import Estimate, Weights, caveat, cluster_weights
 from wildvision.evaluation.judging import Judged
 from wildvision.evaluation.scores import AMBIGUOUS, ScoreTable
-from wildvision.policy.fitting import PREVALENCE
 
 FPRS = (0.01, 0.001)
 BASE_RATES = (1e-2, 1e-3, 1e-4)
@@ -220,7 +219,7 @@ def _group(judged: Judged, group: str, weights: Weights, n_worst: int) -> GroupN
     flagged = {"review": judged.review[:, k], "block": judged.block[:, k]}
     at_1pct = rank >= metrics.threshold_at_fpr(ranking, FPRS[0])
     rates = {name: [metrics.flag_rates(flags, y, w) for w in (ones, weights)] for name, flags in flagged.items()}
-    balanced = metrics.at_prevalence(ones, y, PREVALENCE) if not y.all() else ones
+    at = metrics.at_prevalence(ones, y, judged.prevalence)
     n_objects = len({(s, o) for s, o in zip(table.source[y], table.object_id[y], strict=True)})
     n_sources = len(set(table.source[y].tolist()))
     return GroupNumbers(
@@ -240,11 +239,9 @@ def _group(judged: Judged, group: str, weights: Weights, n_worst: int) -> GroupN
             centred=True,
         ),
         ece_at={
-            f"{PREVALENCE:g}": Estimate.of(
-                *(
-                    metrics.expected_calibration_error(p, y, metrics.at_prevalence(w, y, PREVALENCE))
-                    for w in (ones, weights)
-                ),
+            f"{judged.prevalence:g}": Estimate.of(
+                metrics.expected_calibration_error(p, y, at),
+                metrics.expected_calibration_error(p, y, metrics.at_prevalence(weights, y, judged.prevalence)),
                 centred=True,
             )
         },
@@ -261,7 +258,7 @@ def _group(judged: Judged, group: str, weights: Weights, n_worst: int) -> GroupN
         per_leaf={
             str(leaf): _shares(~y & (table.leaf == leaf), flagged, at_1pct) for leaf in np.unique(table.leaf[~y])
         },
-        reliability=metrics.reliability(p, y, balanced[0]),
+        reliability=metrics.reliability(p, y, None if y.all() else at[0]),
         curve=metrics.curve(ranking),
         worst={
             "missed": _listed(judged, np.flatnonzero(y)[np.argsort(rank[y], kind="stable")][:n_worst], k),

@@ -11,7 +11,6 @@ from typing import Any
 from wildvision.evaluation.bootstrap import Estimate
 from wildvision.evaluation.measure import Evaluation, GroupNumbers, Part, Share
 from wildvision.evaluation.plots import confusion_plot, group_plot
-from wildvision.policy.fitting import PREVALENCE
 
 _TITLES = {
     "real": ("Photographs", "Photos taken with a camera."),
@@ -94,11 +93,12 @@ def _part(name: str, part: Part, photos: Path | None) -> str:
 
 
 def _headline(groups: Mapping[str, GroupNumbers]) -> str:
+    at = next((name for n in groups.values() for name in n.ece_at), "")
     heads = ["group", "photos", "objects", "sources", "negatives", "AUROC", "AP", "recall at 1 % FPR"]
     heads += [
         "recall at 0.1 % FPR",
         "ECE",
-        f"ECE at prevalence {PREVALENCE:g}",
+        f"ECE at prevalence {at}",
         "recall, review",
         "recall, block",
         "FPR, review",

@@ -10,7 +10,6 @@ import numpy as np
 
 from wildvision.errors import MissingExtraError
 from wildvision.evaluation.measure import GroupNumbers
-from wildvision.policy.fitting import PREVALENCE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +28,7 @@ def group_plot(numbers: GroupNumbers) -> str:
     sizes = [12 + 10 * np.log10(b["n"]) for b in bins]
     left.plot([b["confidence"] for b in bins], [b["frequency"] for b in bins], color=_LINE, lw=1)
     left.scatter([b["confidence"] for b in bins], [b["frequency"] for b in bins], s=sizes, color=_LINE, zorder=3)
-    _frame(left, f"reliability at prevalence {PREVALENCE:g}", "mean probability", "share of positives")
+    _frame(left, f"reliability at prevalence {next(iter(numbers.ece_at))}", "mean probability", "share of positives")
 
     curve = numbers.curve
     floor = 0.5 / max(numbers.n_negatives, 1)

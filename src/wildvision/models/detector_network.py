@@ -73,7 +73,7 @@ class DetectorNetwork(nn.Module):
         self.context_size = 0
 
     def set_context(self, classifier: Network, size: int) -> None:
-        """Let a classifier judge the whole photo, scaled to sides of ``size`` pixels."""
+        """Let a classifier judge the whole photo, scaled to sides of ``size`` pixels; 0 leaves it as it comes."""
         self.context, self.context_size = classifier, size
 
     @property

@@ -18,7 +18,7 @@ _FLOOR = 1e-12  # of the mean cube; a root has no slope at 0
 
 
 class GeneralisedMean(nn.Module):
-    """Square root of the cubic mean over places: ``(n, c, h, w)``, values at least 0, to ``(n, c)`` float32.
+    """Square root of the cubic mean over places: ``(n, c, h, w)`` to ``(n, c)`` float32; values below 0 count as 0.
 
     The cubic mean lets a small object count more than its area (Radenović et al. 2019,
     https://arxiv.org/abs/1711.02512), the root keeps single strong channels from ruling a linear head (Perronnin et
@@ -32,6 +32,9 @@ class GeneralisedMean(nn.Module):
 
 class Network(nn.Module):
     """A timm backbone, pooled features, one linear layer over groups and leaves.
+
+    Features are pooled by :class:`GeneralisedMean` where pooling is the backbone's own last step, as in EfficientNet
+    and ResNet; other architectures keep theirs.
 
     With a partner, the logits are the mean of both networks': two that were trained differently err differently
     (Lakshminarayanan et al. 2017, https://arxiv.org/abs/1612.01474). Features stay those of its own backbone.
@@ -53,7 +56,8 @@ class Network(nn.Module):
         self.architecture = architecture
         self.rollup = rollup
         backbone: Any = timm.create_model(architecture, pretrained=False, num_classes=0)
-        if isinstance(getattr(backbone, "global_pool", None), nn.Module):
+        pools_last = backbone.num_features == backbone.head_hidden_size  # MobileNetV3, say, pools before its last layer
+        if pools_last and isinstance(getattr(backbone, "global_pool", None), nn.Module):
             backbone.global_pool = GeneralisedMean()
         self.features = int(backbone.head_hidden_size)
         self.backbone: nn.Module = backbone
