@@ -31,7 +31,7 @@ def make_tiny_model(folder: Path, *, name: str = "tiny", seed: int = 0) -> Path:
         network.backbone.bn2.weight.mul_(500.0)  # random weights leave activations so near 0 that rounding shows
         features = network.backbone(2.0 * pictures.clamp(0.0, 1.0) - 1.0)
         head = network.head
-        head.weight.copy_(3.0 * torch.randn_like(head.weight) / features.std(dim=0) / features.shape[1] ** 0.5)
+        head.weight.copy_(2.0 * torch.randn_like(head.weight) / features.std(dim=0) / features.shape[1] ** 0.5)
         head.bias.copy_(-(head.weight @ features.mean(dim=0)))
     card = draft_card(
         name=name,

@@ -110,7 +110,7 @@ def check(rows: list[dict[str, Any]], local: list[dict[str, Any]]) -> None:
             same_as[k] for k in ("status", "decision", "sha256")
         )
         if row["scores"] is not None:
-            assert dict(row["scores"]) == pytest.approx(same_as["scores"], abs=5e-6)
+            assert dict(row["scores"]) == pytest.approx(same_as["scores"], abs=1e-6)
         assert row["listing_id"] == "L" and '"price"' in row["extra"]
 
 
@@ -161,6 +161,6 @@ def test_predict_batch_udf(spark: Any, local: list[dict[str, Any]], shop: Path, 
     assert {row.id: row.found.status for row in rows} == {row.id: expected[row.id]["status"] for row in rows}
     good = next(row for row in rows if row.found.status == "ok")
     scores = {group: good.found[group] for group in expected[good.id]["scores"]}
-    assert scores == pytest.approx(expected[good.id]["scores"], abs=5e-6)
+    assert scores == pytest.approx(expected[good.id]["scores"], abs=1e-6)
     bad = next(row for row in rows if row.found.status != "ok")
     assert bad.found.error and not bad.found.decision

@@ -38,13 +38,13 @@ def quick(**changes: Any) -> ScoreSettings:
 
 
 def same(left: Rows, right: Rows) -> None:
-    """Equal row by row, floats to 5e-6: what rounding in other batches makes of the tiny model's scores."""
+    """Equal row by row, floats to 1e-6."""
     assert [row["id"] for row in left] == [row["id"] for row in right]
     for a, b in zip(left, right, strict=True):
         for key in a.keys() | b.keys():
             if key in ("scores", "lookalike") and a[key] is not None:
                 assert a[key].keys() == b[key].keys()
-                assert all(b[key][k] == (pytest.approx(v, abs=5e-6) if k != "leaf" else v) for k, v in a[key].items())
+                assert all(b[key][k] == (pytest.approx(v, abs=1e-6) if k != "leaf" else v) for k, v in a[key].items())
             else:
                 assert a[key] == b[key], key
 
