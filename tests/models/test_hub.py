@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from huggingface_hub import constants, file_download
 
 from tests.models.hub_server import COMMIT, FakeHub, serve
+from tests.models.tiny import make_tiny_model
 from wildvision.errors import ArgumentError, ModelError
 from wildvision.models import download, load_card, load_classifier
 from wildvision.models.hub import HubReference
@@ -54,6 +56,37 @@ def test_a_second_load_of_a_commit_asks_the_network_for_nothing(hub: FakeHub) ->
     hub.requests.clear()
     load_classifier(MODEL)
     assert hub.requests == []
+
+
+def test_a_partner_in_the_same_repository_is_fetched_with_the_model(hub: FakeHub, tmp_path: Path) -> None:
+    make_tiny_model(tmp_path, name="other", seed=5)
+    other = load_card(tmp_path / "other.json")
+    card = json.loads(hub.files["model.json"])
+    hub.files["model.json"] = json.dumps({**card, "partner": other.model_id}).encode()
+    with pytest.raises(ModelError, match=r"other\.json"):
+        load_classifier(MODEL)
+    hub.files["other.json"] = (tmp_path / "other.json").read_bytes()
+    hub.files["other.safetensors"] = (tmp_path / "other.safetensors").read_bytes()
+    assert load_classifier(MODEL, device="cpu").card.model_id.endswith(other.model_id)
+    hub.requests.clear()
+    assert download(MODEL).name == COMMIT
+    assert hub.requests == []
+
+
+def test_a_bundled_partner_is_not_fetched(hub: FakeHub) -> None:
+    card = json.loads(hub.files["model.json"])
+    hub.files["model.json"] = json.dumps({**card, "partner": load_card("fast").model_id}).encode()
+    download(MODEL)
+    assert not hub.gets("fast")
+
+
+@pytest.mark.parametrize("name", ["../other", "a/b", ""])
+def test_a_partner_whose_name_leaves_the_folder_is_refused(hub: FakeHub, name: str) -> None:
+    card = json.loads(hub.files["model.json"])
+    partner = f"wildvision-classifier-{name}@sha256:{'0' * 64}"
+    hub.files["model.json"] = json.dumps({**card, "partner": partner}).encode()
+    with pytest.raises(ModelError, match="NAME"):
+        load_classifier(MODEL)
 
 
 def test_reading_the_card_fetches_no_weights(hub: FakeHub) -> None:

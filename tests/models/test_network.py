@@ -34,7 +34,13 @@ def test_pooling_counts_in_single_precision_whatever_it_is_given() -> None:
 def test_an_architecture_that_pools_before_its_last_layer_keeps_its_pooling(architecture: str, ours: bool) -> None:
     network = Network(architecture, Rollup.of(load_taxonomy())).eval()
     assert isinstance(network.backbone.global_pool, GeneralisedMean) == ours
+    assert network.pooling == ("root_cubic_mean" if ours else "backbone")
     with torch.inference_mode():
         logits, features = network(torch.rand(2, 3, 64, 64))
     assert logits.shape == (2, network.rollup.outputs)
     assert features.shape == (2, network.features)
+
+
+def test_an_unknown_pooling_is_refused() -> None:
+    with pytest.raises(ValueError, match="pooling must be one of"):
+        Network("test_resnet", Rollup.of(load_taxonomy()), pooling="max")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,28 @@ def test_an_exported_network_loads_and_scores_as_before(
     photo = np.random.default_rng(0).integers(0, 256, (50, 40, 3), dtype=np.uint8)
     again = load_classifier(tmp_path / "new" / "folder", device="cpu").predict(photo)
     assert again.scores == load_classifier(tiny, device="cpu").predict(photo).scores
+
+
+def test_a_model_is_pooled_as_its_card_says(network: Network, card: ModelCard, tmp_path: Path) -> None:
+    own = Network(network.architecture, network.rollup, pooling="backbone").eval()
+    own.load_state_dict(network.state_dict())
+    x = torch.rand(2, 3, 64, 64)
+    with torch.inference_mode():
+        ours, theirs = network(x)[1], own(x)[1]
+        assert not torch.allclose(ours, theirs, atol=0.01)
+        for named, features in ((network, ours), (own, theirs)):
+            written = export_weights(named, card, tmp_path)
+            assert written.pooling == named.pooling
+            again = load_network(find_model(tmp_path))
+            torch.testing.assert_close(again(x)[1], features, atol=0.02, rtol=0.02)
+    path = tmp_path / f"{card.name}.json"
+    content = json.loads(path.read_text())
+    del content["pooling"]  # a card that says nothing of it means the backbone's own
+    path.write_text(json.dumps(content))
+    assert load_network(find_model(tmp_path)).pooling == "backbone"
+    path.write_text(json.dumps({**content, "pooling": "max"}))
+    with pytest.raises(ModelError, match="pooling must be one of"):
+        load_network(find_model(tmp_path))
 
 
 def joined(network: Network, card: ModelCard, folder: Path) -> ModelCard:

@@ -24,6 +24,7 @@ from wildvision.taxonomy import Taxonomy
 
 SCHEMA = "wildvision-card/1"
 KINDS = ("classifier", "detector")
+NAME = r"[a-z0-9][a-z0-9._-]*"
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class ModelCard:
         wildvision: Version of the library that wrote the card.
         metrics: Measured numbers, free-form JSON.
         training: Summary of data and recipe, free-form JSON.
+        pooling: How a classifier pools its features, as :class:`wildvision.models.Network` names it.
         partner: ``model_id`` of the classifier whose logits are averaged with this one's, bundled or beside the card;
             empty for none.
         detector: Shape of the network and treatment of its boxes; there exactly for a detector. Its network has one
@@ -101,11 +103,12 @@ class ModelCard:
     provenance: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
+    pooling: str = "backbone"
     partner: str = ""
     detector: DetectorSettings | None = None
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", self.name):
+        if not re.fullmatch(NAME, self.name):
             raise ModelError(f"a model's name is lower-case letters, digits, '.', '_' and '-'; received {self.name!r}")
         if self.kind not in KINDS:
             raise ModelError(f"kind must be one of {', '.join(KINDS)}; received {self.kind!r}")
@@ -150,6 +153,8 @@ class ModelCard:
     def to_json(self) -> dict[str, Any]:
         """The card as JSON values; :func:`parse_card` reads them back."""
         settings: dict[str, Any] = {"partner": self.partner} if self.partner else {}
+        if self.kind == "classifier":
+            settings = {"pooling": self.pooling, **settings}
         if self.detector:
             settings["detector"] = self.detector.to_json()
         return {

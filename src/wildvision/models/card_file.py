@@ -57,12 +57,12 @@ def parse_card(value: object) -> ModelCard:
         raise ModelError(f"a model card is a JSON object; received {type(value).__name__}")
     _check_schema(value.get("schema"))
     detector = {"detector": dict} if value.get("kind") == "detector" else {}
-    partner = {"partner": str} if "partner" in value else {}
+    optional = {key: str for key in ("pooling", "partner") if key in value}
     card = _fields(
         value,
         "the card",
         **detector,
-        **partner,
+        **optional,
         schema=str,
         name=str,
         kind=str,
@@ -97,7 +97,7 @@ def parse_card(value: object) -> ModelCard:
                 for group, point in card["operating_points"].items()
             },
             weights=Weights(**weights),
-            partner=card.get("partner", ""),
+            **{key: card[key] for key in optional},
             detector=DetectorSettings.from_json(card["detector"]) if detector else None,
         )
     except (ArgumentError, TypeError, ValueError, AttributeError) as error:

@@ -14,6 +14,8 @@ from torch.nn import functional as F  # noqa: N812
 
 from wildvision.models.rollup import Rollup
 
+ROOT_CUBIC_MEAN = "root_cubic_mean"
+POOLINGS = (ROOT_CUBIC_MEAN, "backbone")
 _FLOOR = 1e-12  # of the mean cube; a root has no slope at 0
 
 
@@ -33,9 +35,6 @@ class GeneralisedMean(nn.Module):
 class Network(nn.Module):
     """A timm backbone, pooled features, one linear layer over groups and leaves.
 
-    Features are pooled by :class:`GeneralisedMean` where pooling is the backbone's own last step, as in EfficientNet
-    and ResNet; other architectures keep theirs.
-
     With a partner, the logits are the mean of both networks': two that were trained differently err differently
     (Lakshminarayanan et al. 2017, https://arxiv.org/abs/1612.01474). Features stay those of its own backbone.
 
@@ -44,20 +43,29 @@ class Network(nn.Module):
             nothing is ever downloaded here.
         rollup: The classes; gives the length and the order of the outputs.
         drop_rate: Probability in [0, 1) of dropping a feature before the head while training.
+        pooling: ``root_cubic_mean`` pools features by :class:`GeneralisedMean` where pooling is the backbone's own last
+            step, as in EfficientNet and ResNet, and leaves other architectures theirs; ``backbone`` leaves all theirs.
+            The attribute of this name says which of the two it came to.
 
     Raises:
-        ValueError: timm knows no such architecture.
+        ValueError: timm knows no such architecture, or an unknown pooling.
     """
 
-    def __init__(self, architecture: str, rollup: Rollup, *, drop_rate: float = 0.0) -> None:
+    def __init__(
+        self, architecture: str, rollup: Rollup, *, drop_rate: float = 0.0, pooling: str = ROOT_CUBIC_MEAN
+    ) -> None:
         super().__init__()
         if not timm.is_model(architecture):
             raise ValueError(f"timm {timm.__version__} knows no architecture {architecture!r}; see timm.list_models()")
+        if pooling not in POOLINGS:
+            raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}; received {pooling!r}")
         self.architecture = architecture
         self.rollup = rollup
         backbone: Any = timm.create_model(architecture, pretrained=False, num_classes=0)
         pools_last = backbone.num_features == backbone.head_hidden_size  # MobileNetV3, say, pools before its last layer
-        if pools_last and isinstance(getattr(backbone, "global_pool", None), nn.Module):
+        ours = pools_last and isinstance(getattr(backbone, "global_pool", None), nn.Module)
+        self.pooling = pooling if ours else "backbone"
+        if self.pooling == ROOT_CUBIC_MEAN:
             backbone.global_pool = GeneralisedMean()
         self.features = int(backbone.head_hidden_size)
         self.backbone: nn.Module = backbone

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from wildvision.errors import ModelError
 from wildvision.models import hub
-from wildvision.models.card import ModelCard, Weights
+from wildvision.models.card import NAME, ModelCard, Weights
 from wildvision.models.card_file import read_card
 
 BUNDLED = Path(__file__).parent.parent / "weights"
@@ -94,7 +95,8 @@ def find_model(name_or_path: str | os.PathLike[str]) -> Model:
 
     Args:
         name_or_path: Name of a bundled model; a folder holding ``model.json``, or one card under another name; the
-            path of a card; or ``hf://org/repo@revision``.
+            path of a card; or ``hf://org/repo@revision``, where a classifier that takes part in the model's scores is
+            looked for too (as ``NAME.json``) unless it is bundled.
 
     Raises:
         ModelError: No such model, not reachable, or refused.
@@ -104,9 +106,7 @@ def find_model(name_or_path: str | os.PathLike[str]) -> Model:
         return _locate(name_or_path)
     model = _fetch_card(reference)
     # The commit that the card came from, so that a branch moving meanwhile cannot mix two versions.
-    commit = hub.HubReference(reference.repo, model.card_path.parent.name)
-    weights = model.card.weights
-    hub.fetch(commit, weights.file, partial(_read_checked, weights=weights))
+    _fetch_weights(hub.HubReference(reference.repo, model.card_path.parent.name), model.card)
     return model
 
 
@@ -127,8 +127,15 @@ def find_classifier(model_id: str, beside: Path) -> Model:
 
 
 def short_name(model_id: str) -> str:
-    """``NAME`` of ``wildvision-classifier-NAME@sha256:…``."""
-    return model_id.removeprefix("wildvision-classifier-").partition("@")[0]
+    """``NAME`` of ``wildvision-classifier-NAME@sha256:…``.
+
+    Raises:
+        ModelError: It is no classifier's ``model_id``; the name, coming from a card, becomes part of a path.
+    """
+    match = re.match(rf"wildvision-classifier-({NAME})@sha256:[0-9a-f]{{64}}(\+|$)", model_id)
+    if match is None:
+        raise ModelError(f"a classifier's id is wildvision-classifier-NAME@sha256:…; received {model_id!r}")
+    return match[1]
 
 
 def _hub_reference(name: str | os.PathLike[str]) -> hub.HubReference | None:
@@ -138,6 +145,18 @@ def _hub_reference(name: str | os.PathLike[str]) -> hub.HubReference | None:
 def _fetch_card(reference: hub.HubReference) -> Model:
     path, card = hub.fetch(reference, CARD_NAME, read_card)
     return Model(card, path)
+
+
+def _fetch_weights(commit: hub.HubReference, card: ModelCard) -> None:
+    """Fetch a model's weights, and those of the classifier that takes part in its scores unless it is bundled."""
+    hub.fetch(commit, card.weights.file, partial(_read_checked, weights=card.weights))
+    if card.helper and not _is_bundled(card.helper):
+        _, helper = hub.fetch(commit, f"{short_name(card.helper)}.json", read_card)
+        _fetch_weights(commit, helper)
+
+
+def _is_bundled(model_id: str) -> bool:
+    return any(card.model_id == model_id for card in list_models())
 
 
 def _locate(name_or_path: str | os.PathLike[str]) -> Model:

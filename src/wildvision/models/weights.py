@@ -29,7 +29,7 @@ def export_weights(network: Network, card: ModelCard, folder: Path, *, stem: str
 
     Args:
         network: The trained network, on any device.
-        card: Its card; ``weights`` is replaced by what was written.
+        card: Its card; ``pooling`` becomes the network's, ``weights`` what was written.
         folder: Where to write; made when missing.
         stem: Name of the two files without their endings; the card's name when not given. The Hub wants ``model``.
 
@@ -50,7 +50,7 @@ def export_weights(network: Network, card: ModelCard, folder: Path, *, stem: str
         )
     if bool(card.partner) != (network.partner is not None):
         raise ModelError(f"card and network disagree on a partner (card: {card.partner or 'none'}); set both or none")
-    return write_model(network.own_state(), card, folder, stem=stem)
+    return write_model(network.own_state(), dataclasses.replace(card, pooling=network.pooling), folder, stem=stem)
 
 
 def write_model(state: Mapping[str, Tensor], card: ModelCard, folder: Path, *, stem: str | None = None) -> ModelCard:
@@ -89,7 +89,7 @@ def load_network(model: Model) -> Network:
     content = model.read_weights()
     try:
         with torch.random.fork_rng(devices=[]):  # a new network draws weights, though not from the caller's numbers
-            network = Network(card.architecture, Rollup.of(taxonomy))
+            network = Network(card.architecture, Rollup.of(taxonomy), pooling=card.pooling)
         network.load_state_dict(load(content))
         if card.partner:
             _join(network, model)
