@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from wildvision.errors import ArgumentError
 from wildvision.imaging import Preprocess
 
 
@@ -101,18 +103,31 @@ def normalise(pixels: Tensor, how: Preprocess) -> Tensor:
     return ((x - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
-def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
+def save_checkpoint(folder: Path, state: dict[str, Any], recipe: Mapping[str, Any]) -> None:
     """Write ``checkpoint.pt``; a run that dies meanwhile leaves the earlier one."""
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / "checkpoint.part"
-    torch.save(state, part)
+    torch.save(state | {"recipe": _text(recipe)}, part)
     part.replace(folder / "checkpoint.pt")
 
 
-def read_checkpoint(folder: Path, device: torch.device) -> dict[str, Any] | None:
-    """What :func:`save_checkpoint` wrote, ``None`` when there is nothing yet."""
+def read_checkpoint(folder: Path, device: torch.device, recipe: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What :func:`save_checkpoint` wrote, ``None`` when there is nothing yet.
+
+    Raises:
+        ArgumentError: It was written under another recipe; the run would be neither.
+    """
     file = folder / "checkpoint.pt"
     if not file.exists():
         return None
     state: dict[str, Any] = torch.load(file, map_location=device, weights_only=True)
+    then, now = json.loads(state["recipe"]), json.loads(_text(recipe))
+    if other := sorted(key for key in then.keys() | now.keys() if then.get(key) != now.get(key)):
+        raise ArgumentError(
+            f"{file} was trained with another {', '.join(other)}; train on with that recipe, or move the folder away"
+        )
     return state
+
+
+def _text(recipe: Mapping[str, Any]) -> str:
+    return json.dumps(recipe, sort_keys=True)

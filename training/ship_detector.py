@@ -29,7 +29,7 @@ from training.detector.fusion import image_fusion, log_odds, look_again
 from training.detector.held_out import Looked, read_looked, write_looked
 from training.detector.measures import budget, measure_part, usable
 from training.detector.report import Report, write_report
-from training.evaluate import load_network
+from training.evaluate import load_network, partner_run
 from wildvision.backends.torch_backend import TorchBackend
 from wildvision.errors import ArgumentError
 from wildvision.evaluation.scores import read_scores
@@ -189,10 +189,10 @@ def _looked(config: DetectorConfig, classifier: ClassifierConfig | None, fold: i
     """What a fold's run found in its held-out photos, looked at again where the fold's classifier is there."""
     folder = runs / run_name(config.name, fold)
     first, again = folder / "held_out.jsonl", folder / "second_look.jsonl"
-    if again.exists() and again.stat().st_mtime >= first.stat().st_mtime:
+    run = runs / run_name(classifier.name, fold) if classifier else None
+    if again.exists() and again.stat().st_mtime >= max(p.stat().st_mtime for p in (first, *_weights(classifier, run))):
         return read_looked(again)
     found = read_looked(first)
-    run = runs / run_name(classifier.name, fold) if classifier else None
     if classifier is None or run is None or not (run / "average.pt").exists():
         return found
     card = draft_card(
@@ -203,6 +203,15 @@ def _looked(config: DetectorConfig, classifier: ClassifierConfig | None, fold: i
     )
     write_looked(again, look_again(found, Classifier(card, backend)))
     return read_looked(again)
+
+
+def _weights(classifier: ClassifierConfig | None, run: Path | None) -> list[Path]:
+    """Weight files of a classifier's run and of its partner's of the same fold, those that are there."""
+    if classifier is None or run is None:
+        return []
+    partner = classifier.partner_config()
+    folders = [run, partner_run(classifier, partner, run)] if partner else [run]
+    return [path for folder in folders if (path := folder / "average.pt").exists()]
 
 
 def _scores(run: Path) -> Any:

@@ -158,6 +158,25 @@ def test_the_ablation_leaves_renders_out_and_reports_every_row(work: Path, monke
     assert all(title in page for title in (*ablation.ROWS.values(), *fold["sources"], *fold["highest_negatives"]))
 
 
+@pytest.mark.parametrize(
+    ("changes", "options", "message"),
+    [({}, ["--head", "--report", "x"], "name it with --row"), ({"partner": "toy.yaml"}, ["--report", "x"], "partner")],
+)
+def test_the_ablation_refuses_what_it_cannot_compare(
+    work: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    changes: dict[str, str],
+    options: list[str],
+    message: str,
+) -> None:
+    raw = yaml.safe_load((work / "toy.yaml").read_text()) | changes
+    (work / "other.yaml").write_text(yaml.safe_dump(raw))
+    with pytest.raises(SystemExit):
+        run(ablation.main, monkeypatch, work / "other.yaml", *options)
+    assert message in capsys.readouterr().err
+
+
 def test_costs_of_folds_are_pooled_by_their_positives() -> None:
     one = {"part": "real", "group": "ivory", "corruption": "jpeg", "strength": 2, "n_positives": 1, "n_negatives": 9}
     rates = {"recall_clean": 1.0, "recall": 1.0, "recall_fixed": 1.0, "fpr_fixed": 0.0}

@@ -162,6 +162,17 @@ def test_an_interrupted_run_ends_with_the_same_weights(
         torch.testing.assert_close(a, b)
 
 
+def test_a_run_goes_on_under_another_head_and_under_no_other_recipe(
+    photos: Photos, config: ClassifierConfig, tmp_path: Path
+) -> None:
+    Run(network(config), config, tmp_path).fit(batches(photos, config), workers=0)
+    other_head = replace(config, refit=replace(config.refit, l2=9.0))
+    assert Run(network(config), other_head, tmp_path).fit(batches(photos, config), workers=0)
+    other = replace(config, frozen_stages=config.frozen_stages + 1)
+    with pytest.raises(ArgumentError, match="another frozen_stages;"):
+        Run(network(config), other, tmp_path).fit(batches(photos, config), workers=0)
+
+
 def test_frozen_stages_keep_their_weights(photos: Photos, config: ClassifierConfig, tmp_path: Path) -> None:
     start = network(config)
     stem, head = start.backbone.conv_stem.weight.detach().clone(), start.head.weight.detach().clone()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import yaml
 
 from tests.training.detector_helpers import write_config, write_pictures
 from training import ship_detector
+from training.classifier.config import read_config as read_classifier_config
 from training.data.manifest import Box, Record
 from training.detector import compare
 from training.detector.coco import coco_map
@@ -341,6 +343,30 @@ def test_a_second_look_that_knows_better_raises_ap(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again[0].found.crop_scores, looked[0].found.crop_scores)
     measured = second_look({"real": again}, {group: Platt() for group in GROUPS}, DetectorSettings())
     assert measured["ap50"]["real"]["after"]["ivory"] > measured["ap50"]["real"]["before"]["ivory"] + 0.02
+
+
+def test_crops_are_looked_at_anew_once_the_classifier_or_the_detections_have_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = read_config(write_config(tmp_path, write_pictures(tmp_path)))
+    judge = read_classifier_config(classifier_config(tmp_path))
+    first, weights = tmp_path / "tiny-fold0" / "held_out.jsonl", tmp_path / "fast-fold0" / "average.pt"
+    write_looked(first, shop("shop-b", 1))
+    weights.parent.mkdir()
+    torch.save(Network("test_efficientnet", Rollup.of(load_taxonomy())).state_dict(), weights)
+    looks: list[int] = []
+
+    def look_again(items: list[Looked], _: Any) -> list[Looked]:
+        looks.append(len(items))
+        return items
+
+    monkeypatch.setattr(ship_detector, "look_again", look_again)
+    for newer in (None, None, weights, first):
+        if newer:  # everything else was written before it
+            for path in (first, weights, first.with_name("second_look.jsonl")):
+                os.utime(path, (1, 2 if path == newer else 1))
+        evaluate(config, [0], tmp_path, judge, resamples=2)
+    assert looks == [48] * 3
 
 
 def test_log_odds_stay_finite() -> None:

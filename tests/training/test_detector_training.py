@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import logging
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from training.detector.scenes import read_records
 from training.ship_detector import evaluate, shipped_card
 from training.train_detector import train
 from wildvision.contract import Detections
+from wildvision.errors import ArgumentError
 from wildvision.models import DetectorNetwork, DetectorSettings, Network, export_detector, load_detector
 from wildvision.models.detector_network import Target
 from wildvision.models.rollup import Rollup
@@ -139,6 +141,16 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path: Path, manifest:
         torch.testing.assert_close(a, b, msg=name)
     with (tmp_path / "b" / "losses.csv").open() as file:
         assert [row["step"] for row in csv.DictReader(file)] == ["2", "6"]
+
+
+def test_a_run_is_not_gone_on_with_under_another_recipe(tmp_path: Path, manifest: Path) -> None:
+    config = read_config(write_config(tmp_path, manifest))
+    Run(network(config), config, tmp_path / "run").fit(batches(config), workers=0, stop_at=2)
+    other = dataclasses.replace(config, sizes=(32,), seed=config.seed + 1)
+    with pytest.raises(ArgumentError, match="another seed, sizes"):
+        Run(network(config), other, tmp_path / "run").fit(batches(config), workers=0)
+    lighter = dataclasses.replace(config, detector=dataclasses.replace(config.detector, context=0.1))
+    assert Run(network(config), lighter, tmp_path / "run").fit(batches(config), workers=0)
 
 
 def test_a_resumed_run_keeps_the_judge_that_it_was_given(tmp_path: Path, manifest: Path) -> None:

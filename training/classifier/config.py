@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -105,6 +106,12 @@ class ClassifierConfig:
     def steps(self) -> int:
         """Optimiser steps."""
         return self.samples // self.batch_size
+
+    @property
+    def decisive(self) -> dict[str, Any]:
+        """What decides how the backbone is trained; a checkpoint made with anything else is not gone on from."""
+        elsewhere = ("manifests", "annotations", "composer_bank", "partner", "refit")
+        return {key: value for key, value in asdict(self).items() if key not in elsewhere}
 
     def partner_config(self) -> ClassifierConfig | None:
         """The configuration of the partner.

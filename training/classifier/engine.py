@@ -173,10 +173,10 @@ class Run:
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
         }
-        save_checkpoint(self.folder, state)
+        save_checkpoint(self.folder, state, self.config.decisive)
 
     def _resume(self) -> None:
-        state = read_checkpoint(self.folder, self.device)
+        state = read_checkpoint(self.folder, self.device, self.config.decisive)
         if state is None:
             return
         self.step = state["step"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -99,6 +100,13 @@ class DetectorConfig:
     def steps(self) -> int:
         """Optimiser steps."""
         return self.samples // self.batch_size
+
+    @property
+    def decisive(self) -> dict[str, Any]:
+        """What decides how the network is trained; a checkpoint made with anything else is not gone on from."""
+        elsewhere = ("photos", "composer_bank", "context_from", "evaluation", "detector")
+        shape = {key: getattr(self.detector, key) for key in ("head", "channels", "convs")}
+        return {key: value for key, value in asdict(self).items() if key not in elsewhere} | shape
 
     def classifier(self) -> ClassifierConfig | None:
         """The classifier that the backbone starts from.

@@ -135,7 +135,7 @@ def progress(verb: str, total: int) -> Callable[[int], None]:
 def _print(evaluation: Evaluation) -> None:
     from wildvision.cli.output import print_table
 
-    heads = ("part", "group", "photos", "sources", "AUROC", "recall at 1 % FPR", "ECE")
+    heads = ("part", "group", "photos", "sources", "AUROC", "recall at 1 % FPR", "ECE", "ECE at a prevalence")
     print_table(
         heads,
         [
@@ -147,6 +147,7 @@ def _print(evaluation: Evaluation) -> None:
                 _number(n.auroc),
                 _number(n.recall_at_fpr["0.01"]),
                 _number(n.ece),
+                "; ".join(f"{_number(ece)} at {float(share):.0%}" for share, ece in n.ece_at.items()),
             )
             for name, part in evaluation.parts
             for group, n in part.groups.items()
