@@ -26,8 +26,9 @@ from training.classifier.photos import Photos, load_photos
 from training.train_classifier import fit_head_anew, train
 from wildvision.evaluation.bootstrap import Estimate
 from wildvision.evaluation.judging import judge_across_sources
-from wildvision.evaluation.measure import Evaluation, measure
+from wildvision.evaluation.measure import measure
 from wildvision.evaluation.metrics import Ranking, auroc
+from wildvision.evaluation.results import Evaluation
 from wildvision.evaluation.scores import ScoreTable, concatenate, read_scores
 
 ROWS = {

@@ -23,8 +23,9 @@ from training.data.annotations import merge, read_annotations
 from training.data.manifest import read_manifest, row_from_record
 from wildvision.evaluation.explain import check_explanations
 from wildvision.evaluation.judging import judge_across_sources
-from wildvision.evaluation.measure import Evaluation, measure
+from wildvision.evaluation.measure import measure
 from wildvision.evaluation.report import write_report
+from wildvision.evaluation.results import Evaluation
 from wildvision.evaluation.scores import ScoreTable, concatenate, read_scores, write_scores
 from wildvision.evaluation.stress import draw_rows, stress
 from wildvision.models import load_classifier

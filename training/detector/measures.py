@@ -15,7 +15,7 @@ import numpy.typing as npt
 from training.detector.coco import coco_map, judge
 from training.detector.held_out import Looked
 from wildvision.evaluation.bootstrap import Estimate, Weights, caveat, cluster_weights
-from wildvision.evaluation.measure import Share
+from wildvision.evaluation.results import Share
 from wildvision.taxonomy import EVERYDAY, load_taxonomy
 
 FALSE_BOXES = 0.1

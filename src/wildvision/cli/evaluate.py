@@ -11,7 +11,7 @@ from wildvision.errors import ArgumentError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wildvision.evaluation.measure import Evaluation
+    from wildvision.evaluation.results import Evaluation
 
 NAME = "evaluate"
 HELP = "measure a model on labelled photos and write a report"

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from wildvision.evaluation.measure import Evaluation, Part
+from wildvision.evaluation.results import Evaluation, Part
 from wildvision.models import ModelCard, find_model, write_card
 
 _REPORT_ONLY = ("reliability", "curve", "worst")

@@ -6,9 +6,7 @@ ambiguous photos and labels of low trust are left out and counted.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,142 +15,13 @@ import numpy.typing as npt
 from wildvision.evaluation import metrics
 from wildvision.evaluation.bootstrap import Estimate, Weights, caveat, cluster_weights
 from wildvision.evaluation.judging import Judged
+from wildvision.evaluation.results import Evaluation, GroupNumbers, Part, Share
 from wildvision.evaluation.scores import AMBIGUOUS, ScoreTable
 
 FPRS = (0.01, 0.001)
 BASE_RATES = (1e-2, 1e-3, 1e-4)
 THRESHOLDS = ("review", "block")
 Bools = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Share:
-    """A share of single photos with its 95 % Wilson interval.
-
-    Attributes:
-        hits: Photos that were flagged.
-        n: Photos in all.
-        value: ``hits / n``.
-        low: Lower end of the interval.
-        high: Upper end of the interval.
-    """
-
-    hits: int
-    n: int
-    value: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, flagged: Bools) -> Share:
-        """The share of true values."""
-        hits, n = int(flagged.sum()), len(flagged)
-        return cls(hits, n, hits / n if n else 0.0, *metrics.wilson(hits, n))
-
-
-@dataclass(frozen=True)
-class GroupNumbers:
-    """What was measured for one group. Intervals resample sources, then objects.
-
-    Attributes:
-        n_positives: Photos of the group.
-        n_objects: Objects of the group.
-        n_sources: Sources of the group.
-        n_negatives: Photos of anything else.
-        caveat: What to say beside the numbers when they rest on little.
-        auroc: Area under the ROC curve. Ranking numbers use raw logits, whatever the calibration, within each fold
-            (:func:`.metrics.aligned`).
-        average_precision: Area under the precision-recall curve, at the prevalence of the table.
-        recall_at_fpr: False-positive rate, as text, to recall.
-        ece: Expected calibration error of the group's probability on the photos as they are.
-        ece_at: Prevalence, as text, to the same with photos weighed as if that share showed a product. Where one
-            museum makes most of the positives, ``ece`` mostly measures their share.
-        recall: ``review`` and ``block`` to the share of positives flagged.
-        false_positive_rate: ``review`` and ``block`` to the share of negatives flagged.
-        ppv: ``review`` and ``block`` to base rate, as text, to the share of flags that are right there; with ``f``
-            false flags among ``n`` negatives the rate used is ``(f + 1) / (n + 1)``.
-        per_source: Source of positives to its counts and shares.
-        per_leaf: Leaf of negatives to its false-positive shares; ``fpr_0.01`` is at the threshold of 1 % overall.
-        reliability: Bins of the reliability diagram, with the weights of ``ece_at``.
-        curve: ROC and precision-recall curve.
-        worst: ``missed`` and ``false``: the photos that the model got most wrong.
-    """
-
-    n_positives: int
-    n_objects: int
-    n_sources: int
-    n_negatives: int
-    caveat: str | None
-    auroc: Estimate
-    average_precision: Estimate
-    recall_at_fpr: Mapping[str, Estimate]
-    ece: Estimate
-    ece_at: Mapping[str, Estimate]
-    recall: Mapping[str, Estimate]
-    false_positive_rate: Mapping[str, Estimate]
-    ppv: Mapping[str, Mapping[str, Estimate]]
-    per_source: Mapping[str, Mapping[str, Any]]
-    per_leaf: Mapping[str, Mapping[str, Any]]
-    reliability: list[dict[str, Any]]
-    curve: Mapping[str, list[float]]
-    worst: Mapping[str, list[dict[str, Any]]]
-
-
-@dataclass(frozen=True)
-class Part:
-    """The numbers of the real photos, or of the renders.
-
-    Attributes:
-        n: Photos measured.
-        n_sources: Their sources.
-        left_out: ``ambiguous`` and ``low_trust`` to photos left out.
-        groups: Group to its numbers; groups without positives are absent.
-        absent: Groups without positives.
-        confusion: ``leaves`` and ``counts[true][predicted]``: photos by labelled leaf and by likeliest leaf.
-    """
-
-    n: int
-    n_sources: int
-    left_out: Mapping[str, int]
-    groups: Mapping[str, GroupNumbers]
-    absent: tuple[str, ...]
-    confusion: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """One evaluation.
-
-    Attributes:
-        model: What was measured: a model id, or a name for out-of-fold models.
-        policy: Where calibration and thresholds come from, in words.
-        resamples: Bootstrap resamples behind each interval.
-        seed: Their seed.
-        unscored: Status to number of photos that could not be scored; they are in no number.
-        real: Numbers on photographs, ``None`` when there are none.
-        synthetic: Numbers on renders, ``None`` when there are none.
-        robustness: Rows of :func:`wildvision.evaluation.stress.stress`, when it ran.
-        explanations: Group to share of explanation energy in the boxes against chance, when it was measured.
-    """
-
-    model: str
-    policy: str
-    resamples: int
-    seed: int
-    unscored: Mapping[str, int]
-    real: Part | None
-    synthetic: Part | None
-    robustness: tuple[Mapping[str, Any], ...] = ()
-    explanations: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-
-    @property
-    def parts(self) -> Iterator[tuple[str, Part]]:
-        """``real`` and ``synthetic`` with their numbers, where there are any."""
-        yield from ((name, part) for name, part in (("real", self.real), ("synthetic", self.synthetic)) if part)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON; undefined numbers are ``null``."""
-        return dataclasses.asdict(self)
 
 
 def measure(

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from wildvision.evaluation.bootstrap import Estimate
-from wildvision.evaluation.measure import Evaluation, GroupNumbers, Part, Share
 from wildvision.evaluation.plots import confusion_plot, group_plot
+from wildvision.evaluation.results import Evaluation, GroupNumbers, Part, Share
 
 _TITLES = {
     "real": ("Photographs", "Photos taken with a camera."),

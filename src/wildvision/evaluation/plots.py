@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wildvision.errors import MissingExtraError
-from wildvision.evaluation.measure import GroupNumbers
+from wildvision.evaluation.results import GroupNumbers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

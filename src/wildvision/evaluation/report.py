@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from wildvision.evaluation.measure import Evaluation
 from wildvision.evaluation.page import render
+from wildvision.evaluation.results import Evaluation
 
 JSON_NAME = "report.json"
 PAGE_NAME = "index.html"
