@@ -1,4 +1,4 @@
-"""wildvision: find illegal-trade wildlife products in marketplace photos.
+"""wildvision: find suspected products of the illegal wildlife trade in marketplace photos.
 
 Public names are resolved on first use, so that ``import wildvision`` loads neither torch nor cv2.
 """

@@ -69,7 +69,10 @@ def test_a_thousand_resamples_of_five_thousand_photos_take_seconds():
 
 
 def test_small_counts_are_said():
-    assert "nothing" in caveat(0, 0, 0)
-    assert "one source" in caveat(40, 40, 1)
-    assert "too narrow" in caveat(4, 4, 2)
-    assert caveat(400, 300, 5) is None
+    assert "nothing" in caveat(0, 0, 0, 5000)
+    assert "one source" in caveat(40, 40, 1, 5000)
+    assert "too narrow" in caveat(4, 4, 2, 5000)
+    assert "cannot be told from 0" in caveat(400, 300, 5, 999)
+    assert "one source" in caveat(40, 40, 1, 55)
+    assert "only 55 negatives" in caveat(40, 40, 1, 55)
+    assert caveat(400, 300, 5, 1000) is None

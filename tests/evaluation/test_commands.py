@@ -6,7 +6,7 @@ import pytest
 from tests.evaluation.tables import make_table
 from tests.models.tiny import make_tiny_model
 from wildvision.cli import main
-from wildvision.evaluation.scores import write_scores
+from wildvision.evaluation.scores import read_scores, write_scores
 from wildvision.models import export_weights, find_model, load_card, load_classifier, load_network
 
 
@@ -19,7 +19,8 @@ def test_evaluate_writes_a_report_of_a_manifest(model, manifest, tmp_path, capsy
     assert report["real"]["groups"]["ivory"]["n_positives"] == 3
     assert report["synthetic"]["groups"]["ivory"]["n_positives"] == 3
     assert {row["strength"] for row in report["robustness"]} == {1, 2, 3}
-    assert report["explanations"]["ivory"]["n"] == 6
+    assert report["explanations"]["ivory"]["n"] == 3  # renders are not explained
+    assert len(read_scores(out / "scores.parquet")) == report["real"]["n"] + report["synthetic"]["n"]
     assert "data:image" not in (out / "index.html").read_text()
     assert "ivory" in capsys.readouterr().out
 
@@ -35,12 +36,55 @@ def test_evaluate_reads_the_score_tables_of_training(tmp_path):
     assert "fitted on other sources" in report["policy"]
 
 
-def test_evaluate_counts_unscored_photos_and_says_so_with_its_exit_code(model, manifest, tmp_path):
+def test_evaluate_counts_unscored_photos_and_says_so_with_its_exit_code(model, manifest, tmp_path, capsys, caplog):
     broken = manifest.parent / "broken.csv"
     broken.write_text(manifest.read_text() + "nowhere.jpg,ivory,ivory_raw,s,1,high,0,\n")
     options = ["--model", str(model), "--out", str(tmp_path), "--resamples", "5", "--device", "cpu"]
     assert main(["evaluate", str(broken), *options]) == 1
     assert json.loads((tmp_path / "report.json").read_text())["unscored"] == {"not_found": 1}
+    assert "nowhere.jpg could not be scored: not_found" in caplog.text
+    assert "photos could not be scored: not_found 1" in capsys.readouterr().err
+    broken.write_text(broken.read_text().splitlines()[0] + "\nnowhere.jpg,ivory,ivory_raw,s,1,high,0,\n")
+    assert main(["evaluate", str(broken), *options]) == 2
+    assert "none of the 1 photos could be scored" in capsys.readouterr().err
+
+
+def test_evaluate_says_when_there_was_nothing_to_measure(model, tmp_path, capsys):
+    table = make_table(100)
+    write_scores(table.where(table.group == "none"), tmp_path / "scores.csv")
+    arguments = ["--scores", str(tmp_path / "scores.csv"), "--model", str(model), "--out", str(tmp_path / "r")]
+    assert main(["evaluate", *arguments, "--resamples", "5"]) == 0
+    assert "nothing was measured" in capsys.readouterr().err
+
+
+def test_error_is_measured_at_the_prevalence_that_the_card_was_calibrated_for(model, tmp_path):
+    scores = str(tmp_path / "scores.csv")
+    write_scores(make_table(600), scores)
+    mine = str(tmp_path / "mine")
+    assert main(["calibrate", "--scores", scores, "--model", str(model), "--out", mine, "--prevalence", "0.3"]) == 0
+    arguments = ["--scores", scores, "--model", mine, "--out", str(tmp_path / "r"), "--resamples", "5"]
+    assert main(["evaluate", *arguments, "--write-card"]) == 0
+    report = json.loads((tmp_path / "r" / "report.json").read_text())
+    assert list(report["real"]["groups"]["ivory"]["ece_at"]) == ["0.3"]
+    assert load_card(mine).metrics["calibration"]["ivory"]["prevalence"] == 0.3  # still there
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "message"),
+    [
+        ("evaluate", "fast", "is bundled"),
+        ("evaluate", "detector-default", "is a detector"),
+        ("calibrate", "detector-default", "is a detector"),
+    ],
+)
+def test_bundled_cards_and_detectors_get_no_numbers_of_photos(tmp_path, capsys, command, name, message):
+    write_scores(make_table(100), tmp_path / "scores.csv")
+    more = ["--write-card", "--resamples", "5"] if command == "evaluate" else []
+    arguments = ["--scores", str(tmp_path / "scores.csv"), "--model", name, "--out", str(tmp_path / "r")]
+    before = find_model(name).card_path.read_bytes()
+    assert main([command, *arguments, *more]) == 2
+    assert message in capsys.readouterr().err
+    assert find_model(name).card_path.read_bytes() == before
 
 
 def test_calibrate_writes_a_model_that_loads_with_new_thresholds_and_the_same_weights(model, tmp_path):
@@ -96,8 +140,32 @@ def test_calibrate_takes_the_partner_along(model, tmp_path):
 
 def test_calibrate_on_photos(model, manifest, tmp_path):
     out = tmp_path / "mine"
-    assert main(["calibrate", str(manifest), "--model", str(model), "--out", str(out), "--device", "cpu"]) == 0
+    options = ["--model", str(model), "--out", str(out), "--device", "cpu", "--review", "recall:0.5"]
+    assert main(["calibrate", str(manifest), *options]) == 0
     assert load_card(out).provenance["ivory"]["basis"] == "photographs and renders"
+
+
+def test_a_group_is_not_switched_off_by_too_few_photos(model, manifest, tmp_path, capsys):
+    options = ["--model", str(model), "--out", str(tmp_path / "mine"), "--device", "cpu"]
+    assert main(["calibrate", str(manifest), *options]) == 2
+    said = capsys.readouterr().err
+    assert "ivory: " in said
+    assert "do not show that flags:100@0.0001 is met; label more" in said
+    assert not (tmp_path / "mine").exists()
+
+
+def test_two_calibrations_of_the_same_weights_have_names_of_their_own(model, tmp_path):
+    write_scores(make_table(600), tmp_path / "scores.csv")
+    names = []
+    for prevalence in ("0.05", "0.3"):
+        out = tmp_path / prevalence
+        arguments = ["--scores", str(tmp_path / "scores.csv"), "--model", str(model), "--out", str(out)]
+        assert main(["calibrate", *arguments, "--prevalence", prevalence]) == 0
+        names.append(load_card(out).name)
+    again = ["--scores", str(tmp_path / "scores.csv"), "--model", str(tmp_path / "0.3"), "--out", str(tmp_path / "c")]
+    assert main(["calibrate", *again]) == 0
+    assert len({*names, load_card(model).name}) == 3
+    assert load_card(tmp_path / "c").name == names[0]  # the same again
 
 
 @pytest.mark.parametrize(

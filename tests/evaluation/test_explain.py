@@ -4,7 +4,7 @@ import torch
 
 from wildvision.errors import ArgumentError
 from wildvision.evaluation.explain import check_explanations, class_activation, draw, energy_in_boxes, occlusion
-from wildvision.evaluation.scores import read_manifest
+from wildvision.evaluation.manifest import read_manifest
 from wildvision.imaging import Preprocess
 from wildvision.models import find_model, load_network
 
@@ -100,7 +100,7 @@ def test_explanations_are_checked_on_rows_with_boxes_only(network, classifier, m
     rows = read_manifest(manifest)
     found = check_explanations(network, classifier.card.input, rows, manifest.parent)
     assert set(found) == {"ivory", "python_skin"}
-    assert found["ivory"]["n"] == sum(r["group"] == "ivory" for r in rows)
+    assert found["ivory"]["n"] == sum(r["group"] == "ivory" and r["synthetic"] != "1" for r in rows)
     assert found["ivory"]["chance"] == pytest.approx(0.5 * 0.5 * 0.75 * 0.8, abs=0.02)
     filled = [{**r, "boxes": '[{"box": [0, 0, 100, 80]}]'} for r in rows]
     assert check_explanations(network, classifier.card.input, filled, manifest.parent) == {}
@@ -111,3 +111,19 @@ def test_an_unknown_group_is_refused(network, classifier, photo):
         class_activation(network, classifier.card.input, photo, "pangolin")
     with pytest.raises(ArgumentError, match="pangolin"):
         occlusion(classifier, photo, "pangolin")
+
+
+@pytest.mark.parametrize("image", ["photo.jpg", np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32)])
+def test_only_photos_are_explained(network, classifier, image):
+    with pytest.raises(ArgumentError, match="uint8 RGB"):
+        class_activation(network, classifier.card.input, image, "ivory")
+    with pytest.raises(ArgumentError, match="uint8 RGB"):
+        occlusion(classifier, image, "ivory")
+
+
+def test_unusable_cells_and_boxes_are_refused(classifier, photo):
+    with pytest.raises(ArgumentError, match="cells"):
+        occlusion(classifier, photo, "ivory", cells=0)
+    for boxes in ([[0, 0, 10]], [], [[0, 0, np.nan, 5]]):
+        with pytest.raises(ArgumentError, match="finite boxes"):
+            energy_in_boxes(np.ones((9, 9), np.float32), boxes)

@@ -8,7 +8,7 @@ from tests.evaluation.tables import make_table
 from wildvision.errors import ArgumentError
 from wildvision.evaluation.judging import judge, judge_across_sources
 from wildvision.evaluation.measure import measure
-from wildvision.policy import OperatingPoint, Platt
+from wildvision.policy import NEVER, OperatingPoint, Platt
 
 POINT = OperatingPoint(review=0.2, block=0.6)
 
@@ -148,3 +148,23 @@ def test_a_missing_operating_point_is_refused():
     table = make_table(20)
     with pytest.raises(ArgumentError, match="rhino_horn"):
         judge(table, {g: Platt() for g in table.groups}, {g: POINT for g in table.groups if g != "rhino_horn"})
+
+
+def test_flags_that_are_never_raised_are_neither_right_nor_wrong():
+    table = make_table(300)
+    points = {group: OperatingPoint(review=0.5, block=NEVER) for group in table.groups}
+    found = measure(judge(table, dict.fromkeys(table.groups, Platt()), points), model="m", resamples=20)
+    ppv = found.real.groups["ivory"].ppv
+    assert all(estimate.value is None for estimate in ppv["block"].values())
+    assert all(estimate.value is not None for estimate in ppv["review"].values())
+
+
+def test_a_fold_without_negatives_changes_no_ranking():
+    table = make_table(300)
+    alone = table.labels("ivory") & (np.arange(len(table)) % 2 == 0) & ~table.synthetic
+    split = dataclasses.replace(table, fold=np.where(alone, 7, 0))
+    found, rest = (measure(judge_across_sources(t), model="m", resamples=20) for t in (split, split.where(~alone)))
+    assert found.real.groups["ivory"].auroc.value == rest.real.groups["ivory"].auroc.value
+    assert (
+        found.real.groups["ivory"].recall_at_fpr["0.01"].value == rest.real.groups["ivory"].recall_at_fpr["0.01"].value
+    )

@@ -159,4 +159,15 @@ def test_aligned_keeps_order_and_ties_of_one_model() -> None:
     assert metrics.auroc(*metrics.Ranking.of(rank, labels).counts()) == metrics.auroc(
         *metrics.Ranking.of(scores, labels).counts()
     )
-    assert (metrics.aligned([1.0, 2.0], [True, True], [0, 0]) == 0).all()
+
+
+def test_a_fold_without_negatives_ranks_nothing() -> None:
+    rank = metrics.aligned([0.1, 0.2, 0.9, 0.8, -5.0], [1, 1, 0, 0, 1], [0, 0, 1, 1, 1])
+    assert np.isnan(rank[:2]).all()
+    assert rank[2:].tolist() == [-0.25, -0.75, -1.0]
+
+
+def test_nothing_is_measured_without_negatives() -> None:
+    counts = metrics.Ranking.of([0.9, 0.8], [1, 1]).counts()
+    for value in (metrics.auroc(*counts), metrics.average_precision(*counts), metrics.recall_at_fpr(*counts, 0.01)):
+        assert np.isnan(value).all()

@@ -96,3 +96,9 @@ def test_covered_area_is_about_what_is_stated(name, share):
 def test_bad_arguments_are_refused(image, name, strength):
     with pytest.raises(ArgumentError):
         corrupt(image, name, strength)
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_even_of_a_few_pixels_a_copy_is_made(name):
+    image = np.full((2, 2, 3), 90, np.uint8)
+    assert not np.shares_memory(corrupt(image, name, 2), image)

@@ -1,8 +1,8 @@
 import numpy as np
 
 from wildvision.evaluation.judging import judge
+from wildvision.evaluation.manifest import read_manifest
 from wildvision.evaluation.running import score_manifest
-from wildvision.evaluation.scores import read_manifest
 
 
 def test_a_scored_manifest_says_what_predict_says(classifier, manifest):

@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 
 from wildvision.errors import ArgumentError
-from wildvision.evaluation.scores import read_manifest
+from wildvision.evaluation.manifest import read_manifest
 from wildvision.evaluation.stress import draw_rows, stress
 
 

@@ -61,3 +61,13 @@ def test_card_entries_keep_their_provenance_to_themselves():
     assert point == OperatingPoint(0.1, 0.9)
     with pytest.raises(ArgumentError, match="block"):
         OperatingPoint.from_json({"review": 0.1})
+
+
+def test_a_photo_without_scores_is_an_error_and_never_a_pass():
+    with pytest.raises(ArgumentError, match="received none"):
+        decide({}, {})
+
+
+def test_thresholds_of_a_card_are_numbers():
+    with pytest.raises(ArgumentError, match="are numbers"):
+        OperatingPoint.from_json({"review": None, "block": 1.0})

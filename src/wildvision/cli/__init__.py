@@ -61,7 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line; ``args.run`` is the chosen subcommand's function."""
     parser = _Parser(
         prog="wildvision",
-        description="Find illegal-trade wildlife products in marketplace photos.",
+        description="Find photos that may show CITES-listed wildlife products in marketplaces.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

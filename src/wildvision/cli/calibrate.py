@@ -10,6 +10,7 @@ from wildvision.errors import ArgumentError
 
 if TYPE_CHECKING:
     from wildvision.evaluation.scores import ScoreTable
+    from wildvision.models import ModelCard
 
 NAME = "calibrate"
 HELP = "fit calibration and thresholds of a model on your own labelled photos"
@@ -21,7 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scores", nargs="+", metavar="TABLE", help="score tables to fit on in place of photos")
     parser.add_argument("--model", default="default", metavar="MODEL", help="name, folder or hf://org/repo@revision")
     parser.add_argument("--out", required=True, metavar="FOLDER", help="new folder for the model; must not hold one")
-    parser.add_argument("--name", metavar="NAME", help="name of the new model (default: that of the old one)")
+    parser.add_argument(
+        "--name", metavar="NAME", help="name of the new model (default: the old one's and a digest of what was fitted)"
+    )
     parser.add_argument(
         "--review",
         default="flags:100@0.0001",
@@ -62,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     from wildvision.evaluation.card_metrics import metrics_block
     from wildvision.evaluation.judging import judge_across_sources
     from wildvision.evaluation.measure import measure
-    from wildvision.evaluation.recalibrate import recalibrate
+    from wildvision.evaluation.recalibrate import recalibrate, unchanged
     from wildvision.models import find_model, write_card
     from wildvision.models.registry import find_classifier
     from wildvision.policy.fitting import METHODS
@@ -82,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     )
     fitted = {group: str(facts["method"]) for group, facts in chosen.items()}
     judged = judge_across_sources(table, methods=fitted, review=review, block=block, prevalence=args.prevalence)
-    card = dataclasses.replace(card, name=args.name or card.name)
+    card = dataclasses.replace(card, name=args.name or _name(card))
     evaluation = measure(judged, model=card.model_id, unscored=unscored)
     card = dataclasses.replace(card, metrics=metrics_block(evaluation, args.measured_on, calibration=chosen))
     content = model.read_weights()
@@ -96,12 +99,28 @@ def run(args: argparse.Namespace) -> int:
     print_section(
         f"{card.name} in {folder}",
         [
-            f"{group}: review from {p.review:.4f}, block from {p.block:.4f}"
-            + ("" if group in chosen else " (unchanged: no labelled photos)")
+            f"{group}: review {_from(p.review)}, block {_from(p.block)}"
+            + ("" if group in chosen else f" (unchanged: {unchanged(table, group, review)})")
             for group, p in card.operating_points.items()
         ],
     )
     return 1 if unscored else 0
+
+
+def _name(card: ModelCard) -> str:
+    """A name that no other calibration of the same weights has: rows of both must be told apart."""
+    import hashlib
+    import json
+
+    fitted = {key: card.to_json()[key] for key in ("calibration", "operating_points")}
+    digest = hashlib.sha256(json.dumps(fitted, sort_keys=True).encode()).hexdigest()[:8]
+    return f"{card.name.partition('-calibrated-')[0]}-calibrated-{digest}"
+
+
+def _from(threshold: float) -> str:
+    from wildvision.policy import NEVER
+
+    return "never" if threshold == NEVER else "always" if threshold == 0 else f"from {threshold:.4f}"
 
 
 def _prevalence(text: str) -> float | None:
@@ -119,18 +138,12 @@ def _prevalence(text: str) -> float | None:
 def _score(args: argparse.Namespace) -> tuple[ScoreTable, dict[str, int]]:
     from pathlib import Path
 
-    from wildvision.cli.evaluate import progress
-    from wildvision.evaluation.running import score_manifest
-    from wildvision.evaluation.scores import concatenate, read_manifest, read_scores
+    from wildvision.cli.evaluate import score
+    from wildvision.evaluation.manifest import read_manifest
+    from wildvision.evaluation.scores import concatenate, read_scores
     from wildvision.models import load_classifier
 
     if args.scores:
         return concatenate([read_scores(path) for path in args.scores]), {}
     rows = read_manifest(args.manifest)
-    return score_manifest(
-        load_classifier(args.model, device=args.device),
-        rows,
-        Path(args.manifest).parent,
-        batch_size=args.batch_size,
-        progress=progress("scored", len(rows)),
-    )
+    return score(load_classifier(args.model, device=args.device), rows, Path(args.manifest).parent, args.batch_size)

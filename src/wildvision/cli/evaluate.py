@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 from wildvision.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from wildvision.evaluation.results import Evaluation
+    from wildvision.evaluation.scores import ScoreTable
+    from wildvision.models import Classifier
 
 NAME = "evaluate"
 HELP = "measure a model on labelled photos and write a report"
@@ -24,7 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--scores", nargs="+", metavar="TABLE", help="score tables (.parquet, .csv) to measure in place of photos"
     )
     parser.add_argument("--model", metavar="MODEL", help="name, folder or hf://org/repo@revision (default: default)")
-    parser.add_argument("--out", required=True, metavar="FOLDER", help="report.json and index.html go here")
+    parser.add_argument(
+        "--out", required=True, metavar="FOLDER", help="report.json, index.html and, of photos, scores.parquet go here"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, … (default: auto)")
     parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="photos a forward pass (default: 32)")
     parser.add_argument("--resamples", type=int, default=1000, metavar="N", help="of the bootstrap (default: 1000)")
@@ -44,7 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="labelled photos; whether the model had seen their sources is not recorded",
         help="what the photos are, for the card",
     )
-    parser.add_argument("--write-card", action="store_true", help="put the numbers into the card of MODEL, a folder")
+    parser.add_argument(
+        "--write-card", action="store_true", help="put the numbers into the card of MODEL, your own folder"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -61,9 +68,12 @@ def run(args: argparse.Namespace) -> int:
         raise ArgumentError("--resamples and --batch-size must be at least 1, --robustness at least 0")
     from wildvision.evaluation.card_metrics import write_metrics
     from wildvision.evaluation.report import write_report
+    from wildvision.evaluation.scores import write_scores
 
-    evaluation = _of_scores(args) if args.scores else _of_photos(args)
+    evaluation, table = _of_scores(args) if args.scores else _of_photos(args)
     page = write_report(evaluation, args.out, photos=_folder(args.manifest) if args.thumbnails else None)
+    if not args.scores:
+        write_scores(table, page.parent / "scores.parquet")
     if args.write_card:
         write_metrics(evaluation, args.model, args.measured_on)
     _print(evaluation)
@@ -71,7 +81,8 @@ def run(args: argparse.Namespace) -> int:
     return 1 if evaluation.unscored else 0
 
 
-def _of_scores(args: argparse.Namespace) -> Evaluation:
+def _of_scores(args: argparse.Namespace) -> tuple[Evaluation, ScoreTable]:
+    from wildvision.evaluation.card_metrics import calibrated_for, check_classifier
     from wildvision.evaluation.judging import judge, judge_across_sources
     from wildvision.evaluation.measure import measure
     from wildvision.evaluation.scores import concatenate, read_scores
@@ -82,28 +93,29 @@ def _of_scores(args: argparse.Namespace) -> Evaluation:
         judged, model = judge_across_sources(table), "out-of-fold models"
     else:
         card = load_card(args.model)
-        judged, model = judge(table, card.calibration, card.operating_points), card.model_id
-    return measure(judged, model=model, resamples=args.resamples, seed=args.seed)
+        check_classifier(card)
+        prevalence = calibrated_for(card)
+        judged = judge(table, card.calibration, card.operating_points, prevalence=prevalence)
+        model = card.model_id
+    return measure(judged, model=model, resamples=args.resamples, seed=args.seed), table
 
 
-def _of_photos(args: argparse.Namespace) -> Evaluation:
+def _of_photos(args: argparse.Namespace) -> tuple[Evaluation, ScoreTable]:
     import dataclasses
 
+    from wildvision.evaluation.card_metrics import calibrated_for
     from wildvision.evaluation.explain import check_explanations
     from wildvision.evaluation.judging import judge
+    from wildvision.evaluation.manifest import read_manifest
     from wildvision.evaluation.measure import measure
-    from wildvision.evaluation.running import score_manifest
-    from wildvision.evaluation.scores import read_manifest
     from wildvision.evaluation.stress import draw_rows, stress
     from wildvision.models import find_model, load_classifier, load_network
 
     rows, root = read_manifest(args.manifest), _folder(args.manifest)
     classifier = load_classifier(args.model or "default", device=args.device)
     card = classifier.card
-    table, unscored = score_manifest(
-        classifier, rows, root, batch_size=args.batch_size, progress=progress("scored", len(rows))
-    )
-    judged = judge(table, card.calibration, card.operating_points)
+    table, unscored = score(classifier, rows, root, args.batch_size)
+    judged = judge(table, card.calibration, card.operating_points, prevalence=calibrated_for(card))
     evaluation = measure(judged, model=card.model_id, resamples=args.resamples, seed=args.seed, unscored=unscored)
     if args.robustness:
         drawn = draw_rows(rows, args.robustness, seed=args.seed)
@@ -119,7 +131,28 @@ def _of_photos(args: argparse.Namespace) -> Evaluation:
     if args.explain:
         network = load_network(find_model(args.model or "default"))
         evaluation = dataclasses.replace(evaluation, explanations=check_explanations(network, card.input, rows, root))
-    return evaluation
+    return evaluation, table
+
+
+def score(
+    classifier: Classifier, rows: Sequence[Mapping[str, Any]], root: Path, batch_size: int
+) -> tuple[ScoreTable, dict[str, int]]:
+    """Score the photos of a manifest, with a count on the terminal and a word on those that failed.
+
+    Raises:
+        ArgumentError: Not one photo could be scored.
+    """
+    from wildvision.evaluation.running import score_manifest
+
+    table, unscored = score_manifest(
+        classifier, rows, root, batch_size=batch_size, progress=progress("scored", len(rows))
+    )
+    if unscored:
+        counts = ", ".join(f"{status} {n}" for status, n in sorted(unscored.items()))
+        if not len(table):
+            raise ArgumentError(f"none of the {len(rows)} photos could be scored ({counts})")
+        print(f"{sum(unscored.values())} of {len(rows)} photos could not be scored: {counts}", file=sys.stderr)
+    return table, unscored
 
 
 def progress(verb: str, total: int) -> Callable[[int], None]:
@@ -153,6 +186,8 @@ def _print(evaluation: Evaluation) -> None:
             for group, n in part.groups.items()
         ],
     )
+    if not any(part.groups for _, part in evaluation.parts):
+        print("no photo of a product with a sure label: nothing was measured", file=sys.stderr)
 
 
 def _number(estimate: Any) -> str:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 Weights = npt.NDArray[np.int32]
 FEW_POSITIVES = 30
 FEW_SOURCES = 3
+FEW_NEGATIVES = 1000
 
 
 @dataclass(frozen=True)
@@ -94,12 +95,15 @@ def cluster_weights(
     return np.asarray(drawn[:, member])
 
 
-def caveat(n_positives: int, n_objects: int, n_sources: int) -> str | None:
-    """What to say beside an interval that rests on little; ``None`` where there is enough."""
+def caveat(n_positives: int, n_objects: int, n_sources: int, n_negatives: int) -> str | None:
+    """What to say beside numbers that rest on little; ``None`` where there is enough."""
     if n_positives == 0:
         return "no positives: nothing was measured"
+    said = []
     if n_sources == 1:
-        return f"{n_objects} objects of one source: the interval says nothing of other sources"
-    if n_sources < FEW_SOURCES or n_objects < FEW_POSITIVES:
-        return f"only {n_objects} objects of {n_sources} sources: the interval is too narrow"
-    return None
+        said.append(f"{n_objects} objects of one source: the interval says nothing of other sources")
+    elif n_sources < FEW_SOURCES or n_objects < FEW_POSITIVES:
+        said.append(f"only {n_objects} objects of {n_sources} sources: the interval is too narrow")
+    if n_negatives < FEW_NEGATIVES:
+        said.append(f"only {n_negatives} negatives: a false-positive rate of 0.1 % cannot be told from 0")
+    return "; ".join(said) or None

@@ -10,8 +10,12 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from wildvision.errors import ModelError
 from wildvision.evaluation.results import Evaluation, Part
 from wildvision.models import ModelCard, find_model, write_card
+from wildvision.models.hub import PREFIX
+from wildvision.models.registry import BUNDLED
+from wildvision.policy.fitting import PREVALENCE
 
 _REPORT_ONLY = ("reliability", "curve", "worst")
 
@@ -38,11 +42,11 @@ def metrics_block(evaluation: Evaluation, measured_on: str, **more: Any) -> dict
 
 
 def write_metrics(evaluation: Evaluation, model: str | os.PathLike[str], measured_on: str, **more: Any) -> ModelCard:
-    """Replace the metrics of a model's card in place.
+    """Replace the metrics of a model's card in place; how its calibration was chosen stays.
 
     Args:
         evaluation: The measured numbers.
-        model: Folder or card of a model on this machine.
+        model: Folder or card of a classifier of your own on this machine.
         measured_on: As in :func:`metrics_block`.
         more: As in :func:`metrics_block`.
 
@@ -50,12 +54,38 @@ def write_metrics(evaluation: Evaluation, model: str | os.PathLike[str], measure
         The card as written.
 
     Raises:
-        ModelError: No such model, or its card is unusable.
+        ModelError: No such model, its card is unusable, or it is no classifier, bundled, or on the Hub.
     """
+    if isinstance(model, str) and model.startswith(PREFIX):
+        raise ModelError(f"the card of {model} lies on the Hub; give the folder of a model of your own")
     found = find_model(model)
+    if found.card_path.parent == BUNDLED:
+        raise ModelError(
+            f"{found.card.name!r} is bundled, and its card holds what it was measured with; `wildvision calibrate` "
+            "makes a model of your own from it, in a folder"
+        )
+    check_classifier(found.card)
+    more = {"calibration": found.card.metrics["calibration"], **more} if "calibration" in found.card.metrics else more
     card = dataclasses.replace(found.card, metrics=metrics_block(evaluation, measured_on, **more))
     write_card(card, found.card_path)
     return card
+
+
+def check_classifier(card: ModelCard) -> None:
+    """Make sure that a card is a classifier's.
+
+    Raises:
+        ModelError: It is another model's.
+    """
+    if card.kind != "classifier":
+        raise ModelError(f"{card.name!r} is a {card.kind}; scores of whole photos are a classifier's")
+
+
+def calibrated_for(card: ModelCard) -> float:
+    """The prevalence that a card's probabilities are for, as its metrics say; the usual one where they say none."""
+    stated = {facts.get("prevalence") for facts in card.metrics.get("calibration", {}).values()}
+    prevalence = stated.pop() if len(stated) == 1 else None
+    return PREVALENCE if prevalence is None else float(prevalence)
 
 
 def _both(evaluation: Evaluation) -> Mapping[str, Part | None]:

@@ -5,7 +5,6 @@ A map that lies beside the object says that the model has learnt the background 
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from wildvision.errors import ArgumentError
+from wildvision.evaluation.manifest import boxes_of
+from wildvision.evaluation.scores import truth
 from wildvision.imaging import Preprocess, decode, preprocess
 
 if TYPE_CHECKING:
@@ -46,10 +47,11 @@ def class_activation(network: Network, how: Preprocess, image: Image, group: str
         ``(H, W)`` float32 in [0, 1], the greatest value 1; all 0 where nothing speaks for the group.
 
     Raises:
-        ArgumentError: The network has no such group.
+        ArgumentError: The network has no such group, or ``image`` is something else.
     """
     import torch
 
+    _check(image)
     column = _column(network.rollup.groups, group)
     pixels = torch.from_numpy(preprocess(image, how)).permute(2, 0, 1)[None].float() / 255
     mean, std = (torch.tensor(v, dtype=torch.float32).view(1, 3, 1, 1) for v in (how.mean, how.std))
@@ -70,15 +72,19 @@ def occlusion(classifier: Classifier, image: Image, group: str, *, cells: int = 
         classifier: The model.
         image: ``(H, W, 3)`` uint8 RGB upright photo.
         group: Name of a group.
-        cells: Places along each side; the square is two places wide.
+        cells: Places along each side, 1 or more; the square is two places wide.
         batch_size: Photos that go through the network together.
 
     Returns:
         As :func:`class_activation`.
 
     Raises:
-        ArgumentError: The model has no such group, or the network failed on the photo.
+        ArgumentError: The model has no such group, ``image`` or ``cells`` is something else, or the network failed on
+            the photo.
     """
+    _check(image)
+    if cells < 1:
+        raise ArgumentError(f"cells must be 1 or more; received {cells}")
     _column(classifier.card.groups, group)
     how = classifier.card.input
     small = preprocess(image, how)
@@ -130,11 +136,11 @@ def energy_in_boxes(evidence: Map, boxes: npt.ArrayLike) -> Energy:
         boxes: ``(n, 4)`` ``[x0, y0, x1, y1]`` in its pixels; overlaps count once.
 
     Raises:
-        ArgumentError: No box.
+        ArgumentError: No box, or one that is not four finite numbers.
     """
-    corners = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
-    if not len(corners):
-        raise ArgumentError("the energy of a map needs at least one box")
+    corners = np.asarray(boxes, dtype=np.float64)
+    if corners.ndim != 2 or corners.shape[1] != 4 or not len(corners) or not np.isfinite(corners).all():
+        raise ArgumentError(f"the energy of a map needs finite boxes (n, 4), at least one; received {corners.shape}")
     inside = np.zeros(evidence.shape, dtype=bool)
     for x0, y0, x1, y1 in np.rint(corners).astype(int):
         inside[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)] = True
@@ -145,7 +151,9 @@ def energy_in_boxes(evidence: Map, boxes: npt.ArrayLike) -> Energy:
 def check_explanations(
     network: Network, how: Preprocess, rows: Sequence[Mapping[str, Any]], root: Path
 ) -> dict[str, dict[str, Any]]:
-    """Energy inside the annotated boxes against chance, of each group, over the rows with boxes.
+    """Energy inside the annotated boxes against chance, of each group, over the photographs with boxes.
+
+    Renders are left out: their numbers are never mixed with those of photographs.
 
     Photos whose boxes cover more than half of them are left out: an object that fills its photo cannot hold twice
     what chance would give it.
@@ -153,7 +161,7 @@ def check_explanations(
     Args:
         network: In evaluation mode.
         how: The model's preprocessing, from its card.
-        rows: Rows of a manifest with a column ``boxes``: ``[{"box": [x0, y0, x1, y1]}, …]`` as JSON.
+        rows: Rows of a manifest with a column ``boxes`` (:func:`wildvision.evaluation.manifest.boxes_of`).
         root: Folder that their paths are relative to.
 
     Returns:
@@ -163,8 +171,8 @@ def check_explanations(
     found: dict[str, list[Energy]] = defaultdict(list)
     filled: dict[str, int] = defaultdict(int)
     for row in rows:
-        boxes = [item["box"] for item in json.loads(row.get("boxes") or "[]")]
-        if not boxes or row["group"] not in network.rollup.groups:
+        boxes = boxes_of(row)
+        if not boxes or row["group"] not in network.rollup.groups or truth(row.get("synthetic")):
             continue
         image = decode(root / row["path"]).image
         if image is None:
@@ -205,6 +213,12 @@ def _finish(evidence: npt.NDArray[Any], how: Preprocess, image: Image) -> Map:
         out[:] = cv2.resize(square, (width, height), interpolation=cv2.INTER_LINEAR)
     peak = float(out.max())
     return out / peak if peak > 0 else out
+
+
+def _check(image: Image) -> None:
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        what = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise ArgumentError(f"a photo to explain is (H, W, 3) uint8 RGB, as imaging.decode gives it; received {what}")
 
 
 def _column(groups: Sequence[str], group: str) -> int:

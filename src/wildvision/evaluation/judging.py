@@ -50,8 +50,16 @@ def judge(
     operating_points: Mapping[str, OperatingPoint],
     *,
     policy: str = "calibration and operating points of the model card",
+    prevalence: float = PREVALENCE,
 ) -> Judged:
     """Apply a card's policy.
+
+    Args:
+        table: The photos.
+        calibration: Group to its calibrator.
+        operating_points: Group to its thresholds.
+        policy: Where both come from, in words.
+        prevalence: Share of photos with a product that the calibrators are for.
 
     Raises:
         ArgumentError: A group of the table has no calibrator or no operating point.
@@ -60,7 +68,7 @@ def judge(
         raise ArgumentError(f"no calibration or operating point for {missing}")
     p = np.stack([calibration[g].apply(table.raw[:, k]) for k, g in enumerate(table.groups)], axis=1)
     points = [operating_points[g] for g in table.groups]
-    return Judged(table, p, p >= [o.review for o in points], p >= [o.block for o in points], policy)
+    return Judged(table, p, p >= [o.review for o in points], p >= [o.block for o in points], policy, prevalence)
 
 
 def judge_across_sources(
@@ -95,7 +103,8 @@ def judge_across_sources(
         part = np.flatnonzero(table.synthetic == synthetic)
         for column, group in enumerate(table.groups) if len(part) else ():
             y, judged = table.labels(group)[part], table.judged[part]
-            g, source, item = table.raw[part, column], table.source[part], table.object_id[part]
+            g, source = table.raw[part, column], table.source[part]
+            item = np.array([f"{s}\0{o}" for s, o in zip(source, table.object_id[part], strict=True)])
             folds = source_folds(source.tolist(), y & judged, n_folds)
             whole = any(not _both(y[judged & (folds != fold)]) for fold in np.unique(folds))
             if whole and y.any():

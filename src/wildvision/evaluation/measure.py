@@ -82,8 +82,9 @@ def _group(judged: Judged, group: str, weights: Weights, n_worst: int) -> GroupN
     # Photos are ranked by raw logits, each against its own fold's negatives: neither probabilities of calibrators
     # fitted on different sources nor logits of different models compare.
     rank = metrics.aligned(table.raw[:, k], y, table.fold)
-    ranking = metrics.Ranking.of(rank, y)
-    once, often = ranking.counts(), ranking.counts(weights)
+    ranked = np.isfinite(rank)  # a fold without negatives ranks nothing
+    ranking = metrics.Ranking.of(np.where(ranked, rank, -1.0), y)
+    once, often = ranking.counts(ranked[None]), ranking.counts(weights * ranked)
     ones = np.ones((1, len(y)), dtype=np.int32)
     flagged = {"review": judged.review[:, k], "block": judged.block[:, k]}
     at_1pct = rank >= metrics.threshold_at_fpr(ranking, FPRS[0])
@@ -96,7 +97,7 @@ def _group(judged: Judged, group: str, weights: Weights, n_worst: int) -> GroupN
         n_objects=n_objects,
         n_sources=n_sources,
         n_negatives=int((~y).sum()),
-        caveat=caveat(int(y.sum()), n_objects, n_sources),
+        caveat=caveat(int(y.sum()), n_objects, n_sources, int((~y).sum())),
         auroc=Estimate.of(metrics.auroc(*once), metrics.auroc(*often)),
         average_precision=Estimate.of(metrics.average_precision(*once), metrics.average_precision(*often)),
         recall_at_fpr={
@@ -141,7 +142,7 @@ def _bounded_ppv(flags: Bools, y: Bools, w: Weights, base: float) -> npt.NDArray
     n = w @ ~y
     fpr = (w @ (flags & ~y) + 1) / (n + 1)
     hits = base * recall
-    return np.asarray(hits / (hits + (1 - base) * fpr))
+    return np.where((n > 0) & ((w @ flags) > 0), hits / (hits + (1 - base) * fpr), np.nan)
 
 
 def _shares(rows: Bools, flagged: Mapping[str, Bools], at_1pct: Bools) -> dict[str, Any]:

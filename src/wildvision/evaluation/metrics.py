@@ -63,10 +63,10 @@ def aligned(scores: npt.ArrayLike, labels: npt.ArrayLike, fold: npt.ArrayLike) -
 
     Each fold is scored by a model of its own, and their logits do not compare. Ranked like this, pooled numbers are
     means over folds of what each model does against its own negatives, weighted by positives. Within a fold the order
-    stays; a fold without negatives is 0 throughout.
+    stays; a fold without negatives ranks nothing and is NaN throughout.
     """
     s, y, f = np.asarray(scores, dtype=np.float64), np.asarray(labels).astype(bool), np.asarray(fold)
-    out = np.zeros(len(s))
+    out = np.full(len(s), np.nan)
     for k in np.unique(f):
         here = f == k
         negatives = np.sort(s[here & ~y])
@@ -85,23 +85,28 @@ def auroc(positives: Floats, negatives: Floats) -> Floats:
 
 
 def average_precision(positives: Floats, negatives: Floats) -> Floats:
-    """Area under the precision-recall curve by steps (no interpolation), ``(b,)``. NaN without positives."""
+    """Area under the precision-recall curve by steps, ``(b,)``. NaN without positives or negatives."""
     flagged = positives + negatives
     precision = np.divide(positives, flagged, out=np.zeros_like(flagged), where=flagged > 0)
-    return np.asarray((np.diff(_rates(positives), axis=1, prepend=0.0) * precision).sum(axis=1))
+    area = (np.diff(_rates(positives), axis=1, prepend=0.0) * precision).sum(axis=1)
+    return np.where(negatives[:, -1] > 0, area, np.nan)
 
 
 def recall_at_fpr(positives: Floats, negatives: Floats, rate: float) -> Floats:
     """Highest recall of any threshold whose false-positive rate is at most ``rate``, ``(b,)``.
 
     No interpolation: with fewer than ``1 / rate`` negatives no false positive at all is allowed. A run of equal scores
-    that would break the limit is left out whole.
+    that would break the limit is left out whole. NaN without positives or negatives.
     """
-    return _ratio(np.where(_within(negatives, rate), positives, 0.0).max(axis=1), positives[:, -1])
+    recall = _ratio(np.where(_within(negatives, rate), positives, 0.0).max(axis=1), positives[:, -1])
+    return np.where(negatives[:, -1] > 0, recall, np.nan)
 
 
 def threshold_at_fpr(ranking: Ranking, rate: float) -> float:
-    """Lowest score that may be flagged at a false-positive rate of at most ``rate``; ``inf`` when none may."""
+    """Lowest score of the ranking that may be flagged at a false-positive rate of at most ``rate``; ``inf`` when none.
+
+    It is the score of one of the photos ranked, so that on other photos it is a little stricter than it need be.
+    """
     within = _within(ranking.counts()[1], rate)[0]
     return float(ranking.thresholds[within][-1]) if within.any() else float("inf")
 

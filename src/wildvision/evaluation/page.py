@@ -88,7 +88,8 @@ def _part(name: str, part: Part, photos: Path | None) -> str:
         out.append(_shares("False positives by leaf", "leaf", numbers.per_leaf, "at the 1 % FPR threshold"))
         out.append(_errors("Worst misses", numbers.worst["missed"], photos))
         out.append(_errors("Worst false alarms", numbers.worst["false"], photos))
-    out.append("<h3>Confusion of leaves, look-alikes among them</h3>" + confusion_plot(part.confusion))
+    if any(map(any, part.confusion["counts"])):
+        out.append("<h3>Confusion of leaves, look-alikes among them</h3>" + confusion_plot(part.confusion))
     return "".join(out)
 
 
@@ -165,8 +166,12 @@ def _robustness(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _explanations(groups: Mapping[str, Any]) -> str:
-    rows = [[g, e["n"], f"{e['energy']:.3f}", f"{e['chance']:.3f}", f"{e['ratio']:.2f}"] for g, e in groups.items()]
-    heads = ["group", "photos with boxes", "energy in the box", "area of the box (chance)", "ratio"]
+    rows = [
+        [g, e["n"], e["n_filled"], f"{e['energy']:.3f}", f"{e['chance']:.3f}", f"{e['ratio']:.2f}"]
+        for g, e in groups.items()
+    ]
+    heads = ["group", "photos measured", "left out: object fills more than half"]
+    heads += ["energy in the box", "area of the box (chance)", "ratio"]
     return table("Share of the explanation's energy inside the annotated boxes", heads, rows)
 
 

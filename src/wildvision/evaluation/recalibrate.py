@@ -10,11 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from wildvision.errors import ArgumentError
+from wildvision.evaluation.card_metrics import check_classifier
 from wildvision.evaluation.scores import ScoreTable
 from wildvision.models import ModelCard
 from wildvision.policy.fitting import METHODS, PREVALENCE, Calibration, choose
 from wildvision.policy.operating_points import DEFAULT_BLOCK, DEFAULT_REVIEW, choose_operating_point
 from wildvision.policy.targets import Target
+from wildvision.policy.triage import NEVER
 from wildvision.taxonomy import EVERYDAY
 
 ENOUGH_REAL = 10
@@ -32,8 +34,10 @@ def recalibrate(
     """Fit calibration and thresholds on photos that the model was not trained on.
 
     A group is fitted on photographs where there are at least 10 of it, else on photographs and renders together; the
-    provenance of its thresholds says which. A group without positives keeps what the card has. Review targets are held
-    against photos of the class ``everyday`` where these are enough to meet them, block targets against all negatives.
+    provenance of its thresholds says which. A group keeps what the card has when it has no positives, and when no
+    threshold is shown to meet the review target, as with too few negatives: it would be switched off. Review targets
+    are held against photos of the class ``everyday`` where these are enough to meet them, block targets against all
+    negatives.
 
     Args:
         card: The model's card; left as it is.
@@ -45,11 +49,13 @@ def recalibrate(
             that of the table.
 
     Returns:
-        The new card, and group to how its calibration was chosen.
+        The new card, and group to how its calibration was chosen; groups that keep theirs are absent.
 
     Raises:
-        ArgumentError: Other groups than the card's, or no group has positives and negatives.
+        ArgumentError: Other groups than the card's, or no group could be fitted.
+        ModelError: The card is no classifier's.
     """
+    check_classifier(card)
     if table.groups != card.groups:
         raise ArgumentError(f"the scores are of groups {list(table.groups)}, the model's are {list(card.groups)}")
     calibration, points, provenance = dict(card.calibration), dict(card.operating_points), dict(card.provenance)
@@ -71,14 +77,29 @@ def recalibrate(
             review=review,
             block=block,
         )
+        if point.point.review == NEVER:
+            continue
         facts = {key: value for key, value in point.to_json().items() if key not in ("review", "block")}
         calibration[group], points[group] = fitted.calibrator, point.point
         provenance[group] = {**facts, "basis": basis}
         chosen[group] = {**_evidence(fitted), "basis": basis}
     if not chosen:
-        raise ArgumentError("no group has both positives and negatives among the photos; nothing can be calibrated")
+        reasons = "; ".join(f"{group}: {unchanged(table, group, review)}" for group in table.groups)
+        raise ArgumentError(f"nothing can be calibrated on these photos ({reasons})")
     new = dataclasses.replace(card, calibration=calibration, operating_points=points, provenance=provenance)
     return new, chosen
+
+
+def unchanged(table: ScoreTable, group: str, review: Target) -> str:
+    """Why :func:`recalibrate` leaves a group as it is, in words."""
+    rows, _ = _rows(table, group)
+    positives = int(table.labels(group)[rows].sum())
+    negatives = int(rows.sum()) - positives
+    if not positives:
+        return "no photos of it"
+    if not negatives:
+        return "no photos of anything else"
+    return f"{negatives} photos of other things and {positives} of it do not show that {review} is met; label more"
 
 
 def _rows(table: ScoreTable, group: str) -> tuple[npt.NDArray[np.bool_], str]:

@@ -62,7 +62,7 @@ class GroupNumbers:
         recall: ``review`` and ``block`` to the share of positives flagged.
         false_positive_rate: ``review`` and ``block`` to the share of negatives flagged.
         ppv: ``review`` and ``block`` to base rate, as text, to the share of flags that are right there; with ``f``
-            false flags among ``n`` negatives the rate used is ``(f + 1) / (n + 1)``.
+            false flags among ``n`` negatives the rate used is ``(f + 1) / (n + 1)``. Undefined without flags.
         per_source: Source of positives to its counts and shares.
         per_leaf: Leaf of negatives to its false-positive shares; ``fpr_0.01`` is at the threshold of 1 % overall.
         reliability: Bins of the reliability diagram, with the weights of ``ece_at``.

@@ -58,7 +58,10 @@ def corrupt(image: Image, name: str, strength: int = 2, *, seed: int = 0) -> Ima
         raise ArgumentError(f"corruption must be one of {', '.join(CORRUPTIONS)}; received {name!r}")
     if strength not in STRENGTHS:
         raise ArgumentError(f"strength must be 1, 2 or 3; received {strength!r}")
+    if seed < 0:
+        raise ArgumentError(f"a seed is 0 or more; received {seed}")
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise ArgumentError(f"an image must be (H, W, 3) uint8; received {image.shape} {image.dtype}")
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-    return CORRUPTIONS[name](image, strength, rng)
+    out = CORRUPTIONS[name](image, strength, rng)
+    return out.copy() if np.shares_memory(out, image) else out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,8 @@ import numpy as np
 from wildvision.evaluation.scores import ScoreTable, score_table
 from wildvision.models import Classifier, Rollup
 from wildvision.taxonomy import load_taxonomy
+
+log = logging.getLogger(__name__)
 
 
 def score_manifest(
@@ -35,7 +38,8 @@ def score_manifest(
         progress: Called with the number of photos done after each batch.
 
     Returns:
-        The table of the photos that were scored, in the order of ``rows``, and status to number of the others.
+        The table of the photos that were scored, in the order of ``rows``, and status to number of the others, each of
+        which is named in a warning.
     """
     rollup = Rollup.of(load_taxonomy())
     logits, scored, failed, done = [], [], Counter[str](), 0
@@ -45,7 +49,9 @@ def score_manifest(
             outputs = classifier.logits(prepared)
             for row, photo, output in zip(batch, prepared, outputs, strict=True):
                 if np.isnan(output).any():
-                    failed["model_error" if photo.ok else photo.status.value] += 1
+                    status = "model_error" if photo.ok else photo.status.value
+                    log.warning("%s could not be scored: %s %s", row["path"], status, photo.error or "")
+                    failed[status] += 1
                 else:
                     scored.append(row)
                     logits.append(output)

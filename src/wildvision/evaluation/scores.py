@@ -1,6 +1,6 @@
 """The scored table: one row a labelled photo, with what the model said of it. Reading, writing, selecting rows.
 
-Training writes one from out-of-fold models, ``wildvision evaluate`` one from a bundled model; every number of a report
+Training writes one from out-of-fold models, ``wildvision evaluate`` one from a single model; every number of a report
 comes from such a table and can be computed again without a photo or a model.
 """
 
@@ -140,7 +140,7 @@ def concatenate(tables: Sequence[ScoreTable]) -> ScoreTable:
     columns: dict[str, Any] = {name: np.concatenate([getattr(t, name) for t in tables]) for name in names}
     joined = replace(tables[0], **columns)
     if len(set(joined.path.tolist())) != len(joined):
-        raise ArgumentError("some photos are in two of the score tables; folds must not overlap")
+        raise ArgumentError("some photos are twice in the score tables; folds must not overlap")
     return joined
 
 
@@ -163,21 +163,31 @@ def read_scores(path: str | Path) -> ScoreTable:
     """Read a table that :func:`write_scores` wrote.
 
     Raises:
-        ArgumentError: Neither ``.parquet`` nor ``.csv``, a missing column, or unusable values.
+        ArgumentError: No such file, neither ``.parquet`` nor ``.csv``, a missing column, or unusable values.
     """
     source = Path(path)
+    if not source.is_file():
+        raise ArgumentError(f"no score table at {source}")
     rows: list[dict[str, Any]]
     if _suffix(source) == ".csv":
         with source.open(newline="", encoding="utf-8") as f:
             rows = list(csv.DictReader(f))
     else:
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        rows = pq.read_table(source).to_pylist()
+        try:
+            rows = pq.read_table(source).to_pylist()
+        except pa.ArrowInvalid as e:
+            raise ArgumentError(f"{source} is not a score table: {e}") from e
     if not rows:
         raise ArgumentError(f"{source} holds no rows")
     groups = [c.removeprefix(_RAW) for c in rows[0] if c.startswith(_RAW)]
     leaves = [c.removeprefix(_LEAF) for c in rows[0] if c.startswith(_LEAF)]
+    if not groups or not leaves:
+        raise ArgumentError(
+            f"{source} is not a score table: it has no columns {_RAW}GROUP and {_LEAF}NAME; received {sorted(rows[0])}"
+        )
     try:
         return score_table(
             rows,
@@ -189,24 +199,6 @@ def read_scores(path: str | Path) -> ScoreTable:
         )
     except (TypeError, ValueError) as e:
         raise ArgumentError(f"{source} is not a score table: {e}") from e
-
-
-def read_manifest(path: str | Path) -> list[dict[str, str]]:
-    """Rows of a photo manifest (CSV); paths in it are relative to its folder.
-
-    Raises:
-        ArgumentError: No such file, no rows, or a column of ``path, group, leaf, source, object_id`` is missing.
-    """
-    manifest = Path(path)
-    if not manifest.is_file():
-        raise ArgumentError(f"no manifest at {manifest}; give a CSV with path, group, leaf, source, object_id")
-    with manifest.open(newline="", encoding="utf-8") as f:
-        rows = list(csv.DictReader(f))
-    if not rows:
-        raise ArgumentError(f"{manifest} holds no rows")
-    for name in TEXT_COLUMNS:
-        _text(rows[0], name)
-    return rows
 
 
 def truth(value: object) -> bool:

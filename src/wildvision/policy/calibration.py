@@ -107,7 +107,7 @@ def calibrator_from_json(value: Mapping[str, Any]) -> Calibrator:
     """Read what ``to_json`` wrote; keys beside the parameters (provenance) are ignored.
 
     Raises:
-        ArgumentError: Unknown method or a missing parameter.
+        ArgumentError: Unknown method, a missing parameter or one that is no number.
     """
     try:
         match value["method"]:
@@ -121,3 +121,5 @@ def calibrator_from_json(value: Mapping[str, Any]) -> Calibrator:
                 raise ArgumentError(f"calibration method must be platt, temperature or isotonic; received {other!r}")
     except KeyError as e:
         raise ArgumentError(f"calibration lacks {e.args[0]!r}; received {sorted(value)}") from e
+    except (TypeError, ValueError) as e:
+        raise ArgumentError(f"calibration holds something else than numbers: {dict(value)}") from e

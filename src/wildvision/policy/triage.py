@@ -44,6 +44,8 @@ class OperatingPoint:
             return cls(review=float(value["review"]), block=float(value["block"]))
         except KeyError as e:
             raise ArgumentError(f"an operating point needs 'review' and 'block'; received {sorted(value)}") from e
+        except (TypeError, ValueError) as e:
+            raise ArgumentError(f"the thresholds of an operating point are numbers; received {dict(value)}") from e
 
 
 def decide(scores: Mapping[str, float], operating_points: Mapping[str, OperatingPoint]) -> Decision:
@@ -54,10 +56,13 @@ def decide(scores: Mapping[str, float], operating_points: Mapping[str, Operating
         operating_points: Group to its thresholds; must hold every group of ``scores``.
 
     Raises:
-        ArgumentError: A score is not a probability, or its group has no operating point. Never a silent pass.
+        ArgumentError: No score, one that is not a probability, or one whose group has no operating point. Never a
+            silent pass.
     """
+    if not scores:
+        raise ArgumentError("a decision needs the scores of a photo; received none")
     asked = (_ask(group, score, operating_points) for group, score in scores.items())
-    return max(asked, key=_STRICTNESS.index, default=Decision.PASS)
+    return max(asked, key=_STRICTNESS.index)
 
 
 def deciding_group(scores: Mapping[str, float], operating_points: Mapping[str, OperatingPoint]) -> str:
