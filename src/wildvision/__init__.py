@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from wildvision._version import __version__
 
 if TYPE_CHECKING:
-    from wildvision.contract import Detections, Lookalike, Prediction, Status
+    from wildvision.contract import Detections, Lookalike, Prediction, Status, coco_categories
     from wildvision.errors import WildvisionError
     from wildvision.models import Classifier, Detector, load_classifier, load_detector
     from wildvision.scoring import BatchPredictor, ScoreReport, ScoreSettings, score
@@ -28,6 +28,7 @@ _HOME = {
     "ScoreSettings": "wildvision.scoring",
     "Status": "wildvision.contract",
     "WildvisionError": "wildvision.errors",
+    "coco_categories": "wildvision.contract",
     "load_classifier": "wildvision.models",
     "load_detector": "wildvision.models",
     "load_taxonomy": "wildvision.taxonomy",
@@ -46,6 +47,7 @@ __all__ = [
     "Status",
     "WildvisionError",
     "__version__",
+    "coco_categories",
     "load_classifier",
     "load_detector",
     "load_taxonomy",

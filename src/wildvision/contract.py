@@ -59,7 +59,7 @@ class Lookalike:
     margin: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Detections:
     """Boxes found in one photo.
 
@@ -111,7 +111,14 @@ class Detections:
             keep: ``(n,)`` bool, true for boxes to keep.
             score: Least score in [0, 1].
             groups: Groups to keep.
+
+        Raises:
+            ArgumentError: ``keep`` has another length, ``score`` is no number, or ``groups`` are not groups.
         """
+        if not isinstance(score, int | float | np.number):
+            raise ArgumentError(f"score must be a number in [0, 1]; received {score!r}")
+        if groups is not None and (isinstance(groups, str) or set(groups) - set(_group_numbers())):
+            raise ArgumentError(f"groups must be some of {sorted(_group_numbers())}; received {groups!r}")
         chosen = self.scores >= score
         if keep is not None:
             if np.shape(keep) != chosen.shape:
@@ -145,11 +152,15 @@ class Detections:
             where the detector failed.
 
         Raises:
-            ArgumentError: The crops were not looked at, because the detector has no second look; or a share out of
-                range.
+            ArgumentError: The crops were not looked at, because the detector has no second look; a share out of range;
+                or ``scores`` is no mapping.
         """
         if not 0 <= crop_share <= 1:
             raise ArgumentError(f"crop_share must lie in [0, 1]; received {crop_share}")
+        if not isinstance(scores, Mapping):
+            raise ArgumentError(
+                f"scores are those of a prediction, group to probability; received {type(scores).__name__}"
+            )
         if not self.ok:
             return dict(scores)
         if self.crop_scores is None:
@@ -168,8 +179,15 @@ class Detections:
 
         Args:
             image: ``(height, width, 3)`` uint8, the upright photo; at a smaller size boxes are scaled along.
-            margin: Grow each box on every side by this share of its width and height.
+            margin: Grow each box on every side by this share of its width and height; 0 or more.
+
+        Raises:
+            ArgumentError: ``image`` is no such array, or of another shape than the photo, as one is that was not turned
+                upright; or a negative margin.
         """
+        if not margin >= 0:
+            raise ArgumentError(f"margin must be 0 or more; received {margin}")
+        self.check_image(image)
         if self.size is None:
             return []
         height, width = image.shape[:2]
@@ -182,8 +200,31 @@ class Detections:
             found.append(image[top : max(bottom, top + 1), left : max(right, left + 1)])
         return found
 
+    def check_image(self, image: npt.NDArray[np.uint8]) -> None:
+        """Make sure that ``image`` is the photo, at whatever size.
+
+        Raises:
+            ArgumentError: It is no ``(height, width, 3)`` uint8 array, or its sides are not in the photo's proportion.
+        """
+        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or not image.size:
+            what = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+            raise ArgumentError(f"an image is (height, width, 3) uint8, as imaging.decode gives it; received {what}")
+        if self.size is None:
+            return
+        scales = [
+            (side - slack) / own for side, own in zip(image.shape[1::-1], self.size, strict=True) for slack in (1, -1)
+        ]
+        if scales[0] > scales[3] or scales[2] > scales[1]:  # no scale fits both sides to one pixel
+            raise ArgumentError(
+                f"the image has {image.shape[1]} by {image.shape[0]} pixels, the photo {self.size[0]} by "
+                f"{self.size[1]}; give the upright photo, turned as its EXIF says"
+            )
+
     def to_supervision(self) -> Any:
         """As ``supervision.Detections``; ``class_id`` counts the taxonomy's groups from 0, ``data`` holds the names.
+
+        ``metadata`` holds ``status`` and ``error``: without boxes, they tell a photo that shows nothing from one that
+        could not be searched.
 
         Raises:
             MissingExtraError: supervision is not installed.
@@ -197,23 +238,35 @@ class Detections:
             xyxy=self.boxes.copy(),
             confidence=self.scores.copy(),
             class_id=np.array([numbers[g] for g in self.groups], dtype=int),
-            data={"class_name": np.array(self.groups, dtype=str), "leaf": np.array([v or "" for v in self.leaves])},
+            data={
+                "class_name": np.array(self.groups, dtype=str),
+                "leaf": np.array([v or "" for v in self.leaves], dtype=str),
+                **({} if self.crop_scores is None else {"crop_score": self.crop_scores.copy()}),
+            },
+            metadata={"status": self.status.value, "error": self.error},
         )
 
     def to_coco(self, image_id: int | str) -> list[dict[str, Any]]:
         """As COCO results: one ``{"image_id", "category_id", "bbox": [x, y, width, height], "score"}`` a box.
 
-        ``category_id`` counts the taxonomy's groups from 1; :func:`coco_categories` lists them.
+        ``category_id`` counts the taxonomy's groups from 1; :func:`wildvision.coco_categories` lists them. ``leaf``
+        and, after a second look, ``crop_score`` are ours; readers of COCO files ignore them. Empty too for a photo that
+        could not be searched.
         """
         numbers = _group_numbers()
+        crops = [None] * len(self) if self.crop_scores is None else self.crop_scores.tolist()
         return [
             {
                 "image_id": image_id,
                 "category_id": numbers[g] + 1,
                 "bbox": [float(x0), float(y0), float(x1 - x0), float(y1 - y0)],
                 "score": float(s),
+                "leaf": leaf,
+                **({} if crop is None else {"crop_score": crop}),
             }
-            for g, s, (x0, y0, x1, y1) in zip(self.groups, self.scores, self.boxes, strict=True)
+            for g, s, (x0, y0, x1, y1), leaf, crop in zip(
+                self.groups, self.scores, self.boxes, self.leaves, crops, strict=True
+            )
         ]
 
     def to_row(self) -> list[dict[str, Any]]:
@@ -256,7 +309,8 @@ class Prediction:
         lookalike: The nearest innocent explanation.
         decision: Triage by the operating points of the model card.
         detections: Boxes as in :meth:`Detections.to_row`, when a detector ran.
-        model: ``wildvision-classifier-NAME@sha256:…`` of the weights, followed by ``+`` and that of a partner.
+        model: ``wildvision-classifier-NAME@sha256:…`` of the weights, followed by ``+`` and that of a partner, and of a
+            detector that ran.
     """
 
     status: Status

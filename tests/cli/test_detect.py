@@ -48,6 +48,45 @@ def test_pictures_and_coco_are_written(
     assert len(capsys.readouterr().out.splitlines()) == 4
 
 
+def test_every_photo_has_a_picture_of_its_own_that_the_file_names(model: str, photos: Path, tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((90, 90, 3), np.uint8)).save(photos / "b" / "x~2.png")
+    Image.fromarray(np.zeros((90, 90, 3), np.uint8)).save(photos / "b" / "X.png")
+    out = tmp_path / "out"
+    main(["detect", str(photos), "--out", str(out), "--model", model, "--device", "cpu"])
+    coco = json.loads((out / "detections.json").read_text())
+    assert coco["info"]["complete"]
+    named = [image["picture"] for image in coco["images"] if image["status"] == "ok"]
+    assert len(named) == len({name.lower() for name in named}) == 4
+    assert sorted(named) == sorted(f"pictures/{p.name}" for p in (out / "pictures").iterdir())
+
+
+def test_a_run_that_is_broken_off_keeps_what_it_found(
+    model: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from wildvision.cli import detect
+
+    drawn: list[str] = []
+
+    def draw(path: str, *_: object) -> None:
+        drawn.append(path)
+        if len(drawn) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(detect, "_draw", draw)
+    arguments = ["detect", str(photos), "--out", str(tmp_path / "out"), "--model", model, "--device", "cpu"]
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        raise SystemExit(main(arguments))
+    coco = json.loads((tmp_path / "out" / "detections.json").read_text())
+    assert coco["info"]["complete"] is False
+    assert sum(image["status"] == "ok" for image in coco["images"]) == 2
+
+
+def test_a_score_out_of_range_leaves_no_folder_behind(model: str, photos: Path, tmp_path: Path) -> None:
+    arguments = ["detect", str(photos), "--out", str(tmp_path / "out"), "--model", model, "--device", "cpu"]
+    assert main([*arguments, "--score", "2"]) == 2
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_folder_with_contents_is_refused(model: str, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["detect", str(photos), "--out", str(photos), "--model", model]) == 2
     assert "new or empty" in capsys.readouterr().err

@@ -106,3 +106,101 @@ def test_fusion_keeps_agreement_and_lets_the_classifier_veto() -> None:
     assert fused[0] == pytest.approx(0.9)
     assert fused[1] < 0.3
     assert fused[2] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"score": None}, "score must be"),
+        ({"groups": "ivory"}, "groups must be"),
+        ({"groups": {"pangolin"}}, "pangolin"),
+    ],
+)
+def test_filter_refuses_what_it_would_misread(wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        detections().filter(**wrong)  # type: ignore[arg-type]
+
+
+def test_joint_scores_take_scores_and_nothing_else() -> None:
+    with pytest.raises(ArgumentError, match="received tuple"):
+        detections(crop_scores=np.zeros(2, np.float32)).joint_scores(("ivory", 0.2))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("image", ["photo.jpg", np.zeros((90, 100), np.uint8), np.zeros((0, 0, 3), np.uint8)])
+def test_only_photos_are_cropped_and_drawn_on(image: object) -> None:
+    for use in (detections().crops, lambda i: draw_detections(i, detections())):
+        with pytest.raises(ArgumentError, match="uint8"):
+            use(image)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("shape", "fits"), [((90, 100), True), ((45, 50), True), ((45, 49), True), ((100, 90), False), ((90, 120), False)]
+)
+def test_a_photo_that_was_not_turned_upright_is_refused(shape: tuple[int, int], fits: bool) -> None:
+    image = np.zeros((*shape, 3), np.uint8)
+    if fits:
+        assert len(detections().crops(image)) == 2
+    else:
+        with pytest.raises(ArgumentError, match="upright"):
+            detections().crops(image)
+
+
+def test_a_margin_is_not_negative() -> None:
+    for margin in (-0.1, float("nan")):
+        with pytest.raises(ArgumentError, match="margin"):
+            detections().crops(np.zeros((90, 100, 3), np.uint8), margin=margin)
+
+
+def test_leaf_crop_score_and_status_go_along() -> None:
+    d = detections(crop_scores=np.array([0.1, 0.2], np.float32))
+    assert [(r["leaf"], r["crop_score"]) for r in d.to_coco(1)] == [
+        ("rhino_horn_raw", pytest.approx(0.1)),
+        (None, pytest.approx(0.2)),
+    ]
+    assert "crop_score" not in detections().to_coco(1)[0]
+    assert d.to_supervision().data["crop_score"] == pytest.approx([0.1, 0.2])
+    nothing = detections(boxes=np.zeros((0, 4), np.float32), scores=np.zeros(0, np.float32), groups=(), leaves=(),
+                         status=Status.UNREADABLE, error="no photo")  # fmt: skip
+    found = nothing.to_supervision()
+    assert found.metadata == {"status": "unreadable", "error": "no photo"}
+    assert found.data["leaf"].dtype.kind == "U"
+
+
+def test_detections_can_be_compared_and_put_into_sets() -> None:
+    one, other = detections(), detections()
+    assert one == one
+    assert one != other
+    assert len({one, other}) == 2
+
+
+def test_labels_cover_neither_each_other_nor_the_edge(monkeypatch: pytest.MonkeyPatch) -> None:
+    import cv2
+
+    bars: list[tuple[int, int, int, int]] = []
+    real = cv2.rectangle
+
+    def rectangle(out, a, b, colour, thick):  # type: ignore[no-untyped-def]
+        if thick == -1:
+            bars.append((*a, *b))
+        return real(out, a, b, colour, thick)
+
+    monkeypatch.setattr(cv2, "rectangle", rectangle)
+    n = 12
+    boxes = np.array([[5 + 3 * i, 30 + 4 * i, 120 + 3 * i, 90 + 4 * i] for i in range(n)], np.float32)
+    many = detections(boxes=boxes, scores=np.linspace(0.9, 0.1, n, dtype=np.float32), groups=("hornbill_casque",) * n,
+                      leaves=(None,) * n, size=(300, 200))  # fmt: skip
+    draw_detections(np.zeros((200, 300, 3), np.uint8), many)
+    assert len(bars) > 3
+    for i, a in enumerate(bars):
+        assert a[0] >= 0
+        assert a[1] >= 0
+        assert a[2] <= 300
+        assert a[3] <= 200
+        assert not any(a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3] for b in bars[:i])
+
+
+@pytest.mark.parametrize("size", [(96, 96), (60, 600), (640, 12), (8, 8)])
+def test_narrow_photos_are_drawn_on_all_the_same(size: tuple[int, int]) -> None:
+    width, height = size
+    d = detections(boxes=np.array([[0, 0, width, height]] * 2, np.float32), size=size)
+    assert draw_detections(np.zeros((height, width, 3), np.uint8), d).any()

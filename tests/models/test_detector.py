@@ -206,6 +206,11 @@ def test_tiles_cover_the_photo_with_overlap(width: int, height: int) -> None:
     assert all(b - a <= 0.7 * side + 1 for a, b in pairwise(starts))
 
 
+def test_no_photo_has_more_than_sixteen_tiles() -> None:
+    assert max(len(tile_views(side, side, 416)) for side in range(600, 6000, 7)) == 16
+    assert len(tile_views(2015, 2015, 416)) == 16  # where rounding once made 25
+
+
 def test_a_photo_of_the_input_s_size_has_no_tiles() -> None:
     assert tile_views(SIZE, SIZE, SIZE) == ()
 
@@ -262,6 +267,18 @@ def test_a_second_look_fuses_the_scores(folder: Path, tmp_path: Path) -> None:
 
 
 # --- failures ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_second_look_is_a_classifier_or_the_name_of_one(folder: Path, tmp_path: Path) -> None:
+    model = make_tiny_model(tmp_path)
+    found = load_detector(folder, device="cpu", second_look=model).second_look
+    assert found is not None
+    assert found.model_id == load_card(model).model_id
+    for wrong in (3, load_detector(folder, device="cpu")):
+        with pytest.raises(ArgumentError, match="second_look must be a classifier"):
+            load_detector(folder, device="cpu", second_look=wrong)  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match="no model 'nowhere'"):
+        load_detector(folder, device="cpu", second_look="nowhere")
 
 
 def test_bad_photos_keep_their_places_and_statuses(detector: Detector, tmp_path: Path) -> None:

@@ -47,3 +47,15 @@ def test_saturated_logits_stay_finite() -> None:
     kept = discount_nested(sure, 0.5, calibration=CALIBRATION, floor=0.01)
     assert np.isfinite(kept.logits).all()
     assert kept.scores.max() == pytest.approx(1.0)
+
+
+def test_a_box_that_comes_first_is_not_judged_by_better_ones_inside_it() -> None:
+    upside = found().take(np.array([1, 0]))
+    upside = Boxes(upside.boxes, upside.scores[::-1], upside.groups, upside.leaves, upside.logits[::-1])
+    first = np.array([False, True])  # the large box, whose score is the lower one
+    kept = discount_nested(upside, 0.5, calibration=CALIBRATION, floor=0.01, first=first)
+    assert {tuple(b): s for b, s in zip(kept.boxes.tolist(), kept.scores.tolist(), strict=True)} == {
+        (0.0, 0.0, 100.0, 100.0): pytest.approx(0.6),
+        (10.0, 10.0, 40.0, 40.0): pytest.approx(0.4),
+    }
+    assert kept.scores.tolist() == sorted(kept.scores, reverse=True)

@@ -126,6 +126,7 @@ def test_negative_log_likelihood_of_a_coin_is_log_two():
     [
         {"method": "magic"},
         {"method": "platt", "a": 1.0},
+        {"method": "platt", "a": "x", "b": 1.0},
         {"a": 1.0, "b": 0.0},
         {"method": "platt", "a": -1.0, "b": 0.0},
         {"method": "isotonic", "x": [1, 0], "y": [0, 1]},

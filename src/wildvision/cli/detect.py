@@ -6,7 +6,6 @@ import argparse
 import itertools
 import json
 import sys
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -55,9 +54,9 @@ def run(args: argparse.Namespace) -> int:
     out = _free_folder(args.out)
     look = load_classifier(args.second_look, device=args.device) if args.second_look else None
     detector = load_detector(args.model, device=args.device, tiles=args.tiles, second_look=look)
-    (out / PICTURES).mkdir(parents=True, exist_ok=True)  # only now: a wrong model must not leave a folder behind
     names, inputs = itertools.tee(itertools.chain([first], paths))
     found = detector.predict(inputs, batch_size=args.batch_size, score=args.score)
+    (out / PICTURES).mkdir(parents=True, exist_ok=True)  # only now: wrong arguments must not leave a folder behind
     failed = _write(out, zip(names, found, strict=True), detector.model_id)
     return 1 if failed else 0
 
@@ -70,43 +69,54 @@ def _free_folder(name: str) -> Path:
 
 
 def _write(out: Path, found: Iterable[tuple[str, Detections]], model: str) -> int:
-    """Write pictures and COCO file, print a row a photo, and return the number of failures."""
+    """Write pictures and COCO file, print a row a photo, and return the number of failures.
+
+    A run that is broken off leaves a file of the photos that it came to, which says so.
+    """
     from wildvision.cli.output import Column, Table
 
     table = Table((Column("file"), Column("boxes", 6), Column("best", 30)))
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    seen: Counter[str] = Counter()
-    for number, (path, d) in enumerate(found, start=1):
-        width, height = d.size or (None, None)
-        images.append({"id": number, "file_name": path, "width": width, "height": height, "status": d.status.value})
-        if not d.ok:
-            table.row((path, "-", f"{d.status} {d.error or ''}"), style="magenta")
-            continue
-        for row in d.to_coco(number):
-            area = row["bbox"][2] * row["bbox"][3]
-            annotations.append({"id": len(annotations) + 1, **row, "area": area, "iscrowd": 0})
-        _draw(path, d, _free_name(out / PICTURES, path, seen))
-        best = f"{d.groups[0]} {d.scores[0]:.3f}" if len(d) else ""
-        table.row((path, str(len(d)), best), style="bold" if len(d) else "dim")
-    coco = {
-        "info": {"description": "wildvision detections", "model": model},
-        "images": images,
-        "annotations": annotations,
-        "categories": coco_categories(),
-    }
-    (out / COCO_FILE).write_text(json.dumps(coco, indent=1) + "\n", encoding="utf-8")
+    info: dict[str, Any] = {"description": "wildvision detections", "model": model, "complete": False}
+    taken: set[str] = set()
+    try:
+        for number, (path, d) in enumerate(found, start=1):
+            width, height = d.size or (None, None)
+            image: dict[str, Any] = {
+                "id": number,
+                "file_name": path,
+                "width": width,
+                "height": height,
+                "status": d.status.value,
+            }
+            images.append(image)
+            if not d.ok:
+                table.row((path, "-", f"{d.status} {d.error or ''}"), style="magenta")
+                continue
+            for row in d.to_coco(number):
+                area = row["bbox"][2] * row["bbox"][3]
+                annotations.append({"id": len(annotations) + 1, **row, "area": area, "iscrowd": 0})
+            image["picture"] = f"{PICTURES}/{_free_name(path, taken)}"
+            _draw(path, d, out / image["picture"])
+            best = f"{d.groups[0]} {d.scores[0]:.3f}" if len(d) else ""
+            table.row((path, str(len(d)), best), style="bold" if len(d) else "dim")
+        info["complete"] = True
+    finally:
+        coco = {"info": info, "images": images, "annotations": annotations, "categories": coco_categories()}
+        (out / COCO_FILE).write_text(json.dumps(coco, indent=1) + "\n", encoding="utf-8")
     failed = sum(bool(image["status"] != "ok") for image in images)
     print(f"{len(images)} photos, {len(annotations)} boxes, {failed} failed: {out / COCO_FILE}", file=sys.stderr)
     return failed
 
 
-def _free_name(folder: Path, path: str, seen: Counter[str]) -> Path:
-    """``STEM.jpg``, numbered from the second photo of that name on."""
+def _free_name(path: str, taken: set[str]) -> str:
+    """``STEM.jpg``, with the first number that makes it free where it is taken."""
     stem = Path(path).stem
-    seen[stem] += 1
-    name = f"{stem}.jpg" if seen[stem] == 1 else f"{stem}~{seen[stem]}.jpg"
-    return folder / name
+    names = itertools.chain([f"{stem}.jpg"], (f"{stem}~{n}.jpg" for n in itertools.count(2)))
+    name = next(name for name in names if name.lower() not in taken)  # some file systems know no capitals
+    taken.add(name.lower())
+    return name
 
 
 def _draw(path: str, detections: Detections, target: Path) -> None:

@@ -95,8 +95,11 @@ def cluster_weights(
     return np.asarray(drawn[:, member])
 
 
-def caveat(n_positives: int, n_objects: int, n_sources: int, n_negatives: int) -> str | None:
-    """What to say beside numbers that rest on little; ``None`` where there is enough."""
+def caveat(n_positives: int, n_objects: int, n_sources: int, n_negatives: int | None = None) -> str | None:
+    """What to say beside numbers that rest on little; ``None`` where there is enough.
+
+    ``n_negatives`` counts where false-positive rates are among the numbers.
+    """
     if n_positives == 0:
         return "no positives: nothing was measured"
     said = []
@@ -104,6 +107,6 @@ def caveat(n_positives: int, n_objects: int, n_sources: int, n_negatives: int) -
         said.append(f"{n_objects} objects of one source: the interval says nothing of other sources")
     elif n_sources < FEW_SOURCES or n_objects < FEW_POSITIVES:
         said.append(f"only {n_objects} objects of {n_sources} sources: the interval is too narrow")
-    if n_negatives < FEW_NEGATIVES:
+    if n_negatives is not None and n_negatives < FEW_NEGATIVES:
         said.append(f"only {n_negatives} negatives: a false-positive rate of 0.1 % cannot be told from 0")
     return "; ".join(said) or None

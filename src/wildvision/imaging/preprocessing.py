@@ -105,6 +105,11 @@ class Preparer:
     limits: Limits = DEFAULT_LIMITS
     scaled: bool = False
 
+    def blank(self) -> Prepared:
+        """A black photo of the input's size, to fill a batch up with."""
+        size = self.preprocess.size
+        return Prepared(Status.OK, pixels=np.zeros((size, size, 3), np.uint8))
+
     def __call__(self, source: Any, *, hashes: bool = True) -> Prepared:
         """Prepare one input of any kind that :func:`wildvision.imaging.decode` takes; never raises for a bad one."""
         target = self.preprocess.size if self.scaled else None

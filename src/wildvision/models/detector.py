@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +16,10 @@ from wildvision.errors import ArgumentError, ModelError
 from wildvision.imaging import DEFAULT_LIMITS, Limits, Source
 from wildvision.models.batching import check_batch_size, is_iterator, many, run_fitting
 from wildvision.models.card import ModelCard
-from wildvision.models.detector_boxes import Boxes, candidates, discount_nested, merge_tiles, suppress
+from wildvision.models.classifier import Classifier
+from wildvision.models.detector_boxes import Boxes, candidates, discount_nested, kept_rows, merge_tiles
 from wildvision.models.detector_input import DetectorInput, DetectorPreparer, UInt8Image, View
 from wildvision.taxonomy import load_taxonomy
-
-if TYPE_CHECKING:
-    from wildvision.models.classifier import Classifier
 
 SECOND_LOOKS = 20
 """Most boxes of a photo that a classifier looks at again; with a second look no more are reported."""
@@ -53,9 +51,11 @@ class Detector:
         backend: Runs its network; returns logits ``(n, anchors, leaves)`` and boxes ``(n, anchors, 4)``.
         limits: What photos may cost before they are refused.
         tiles: Also search large photos tile by tile, for small objects; takes up to 17 times as long.
-        second_look: A classifier that scores the crop of each box again; the score reported is that of both.
+        second_look: A classifier that scores the crop of each box again; the score reported is that of both. The
+            card's operating points were chosen without one.
 
     Raises:
+        ArgumentError: ``second_look`` is no classifier.
         ModelError: The card is not a detector's, its classes are not the library's, or its input is no letterbox.
     """
 
@@ -72,6 +72,10 @@ class Detector:
             raise ModelError(f"model {card.name!r} is a {card.kind}, not a detector; use load_{card.kind}")
         if card.input.resize != "letterbox":
             raise ModelError(f"a detector's input is a letterbox; the card of {card.name!r} says {card.input.resize!r}")
+        if second_look is not None and not isinstance(second_look, Classifier):
+            raise ArgumentError(
+                f"second_look must be a classifier, as load_classifier gives it; received {second_look!r}"
+            )
         taxonomy = load_taxonomy()
         card.check_taxonomy(taxonomy)
         self.card = card
@@ -138,7 +142,7 @@ class Detector:
             ArgumentError: ``batch_size`` is below 1, or ``score`` outside [0, 1].
         """
         check_batch_size(batch_size)
-        if score is not None and not 0.0 <= score <= 1.0:
+        if score is not None and not (isinstance(score, int | float | np.number) and 0.0 <= score <= 1.0):
             raise ArgumentError(f"score must lie in [0, 1]; received {score!r}")
         sources = iter(many(x))
         batches = iter(lambda: [self.prepare(s, hashes=False) for s in islice(sources, batch_size)], [])
@@ -211,8 +215,11 @@ class Detector:
         (_, whole), *tiles = seen
         found = merge_tiles(whole, tiles, _size(photo)) if tiles else whole
         settings, calibration = self.settings, [self.card.calibration[group] for group in self.card.groups]
-        found = suppress(found, iou=settings.nms_iou, most=settings.max_boxes)
-        found = discount_nested(found, settings.nested, calibration=calibration, floor=settings.floor)
+        rows = kept_rows(found, iou=settings.nms_iou, most=settings.max_boxes)
+        found = found.take(rows)
+        review = np.array([self.card.operating_points[group].review for group in self.card.groups])
+        sure = (rows < len(whole)) & (found.scores >= review[found.groups]) if tiles else None
+        found = discount_nested(found, settings.nested, calibration=calibration, floor=settings.floor, first=sure)
         return found if self.second_look is None else found.take(np.arange(min(SECOND_LOOKS, len(found))))
 
     def _look_again(

@@ -88,8 +88,13 @@ def candidates(
 
 def suppress(found: Boxes, *, iou: float, most: int) -> Boxes:
     """Best boxes first, without those that overlap a better one of the same group by more than ``iou``."""
+    return found.take(kept_rows(found, iou=iou, most=most))
+
+
+def kept_rows(found: Boxes, *, iou: float, most: int) -> npt.NDArray[np.intp]:
+    """Numbers of the boxes that :func:`suppress` keeps, in its order."""
     if len(found) == 0:
-        return found
+        return np.zeros(0, np.intp)
     corners = np.hstack([found.boxes[:, :2], found.boxes[:, 2:] - found.boxes[:, :2]])
     # Suppression only needs an order, and ranks never tie.
     order = np.lexsort((*corners.T[::-1], -found.logits, -found.scores))
@@ -97,10 +102,17 @@ def suppress(found: Boxes, *, iou: float, most: int) -> Boxes:
     rank[order] = np.arange(len(found), 0, -1, dtype=np.float32)
     kept = cv2.dnn.NMSBoxesBatched(corners.tolist(), rank.tolist(), found.groups.tolist(), 0.0, iou)
     rows = np.asarray(kept, dtype=np.intp).reshape(-1)
-    return found.take(rows[np.argsort(-rank[rows])][:most])
+    return np.asarray(rows[np.argsort(-rank[rows])][:most], dtype=np.intp)
 
 
-def discount_nested(found: Boxes, factor: float, *, calibration: Sequence[Calibrator], floor: float) -> Boxes:
+def discount_nested(
+    found: Boxes,
+    factor: float,
+    *,
+    calibration: Sequence[Calibrator],
+    floor: float,
+    first: npt.NDArray[np.bool_] | None = None,
+) -> Boxes:
     """Boxes with their probability lowered for each better box of their group that they are nested with.
 
     Args:
@@ -108,9 +120,13 @@ def discount_nested(found: Boxes, factor: float, *, calibration: Sequence[Calibr
         factor: On the uncalibrated probability, in (0, 1].
         calibration: Of each group's logit.
         floor: Boxes whose calibrated score falls below are dropped.
+        first: ``(n,)`` true for boxes that count as better than all others, whatever their score: an object that is
+            whole in one view is not judged by parts of it in others.
     """
     if factor == 1.0 or len(found) < 2:
         return found
+    if first is not None:
+        found = found.take(np.argsort(~first, kind="stable"))
     low, high = (pick(found.boxes[:, None, k], found.boxes[None, :, k]) for pick, k in _CORNERS)
     shared = (high - low).clip(min=0).prod(axis=2)
     area = (found.boxes[:, 2:] - found.boxes[:, :2]).prod(axis=1)

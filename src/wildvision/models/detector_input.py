@@ -73,7 +73,8 @@ def tile_views(width: int, height: int, size: int) -> tuple[View, ...]:
 def _starts(length: int, side: int) -> list[int]:
     if length <= side:
         return [0]
-    count = math.ceil((length - side) / (side * (1 - OVERLAP))) + 1
+    # Rounded up, a side may be one pixel short of what makes the most tiles enough.
+    count = min(math.ceil((length - side) / (side * (1 - OVERLAP))) + 1, MOST_TILES)
     return [round(i * (length - side) / (count - 1)) for i in range(count)]
 
 
@@ -111,6 +112,11 @@ class DetectorPreparer:
     def __post_init__(self) -> None:
         if self.preprocess.resize != "letterbox":
             raise ArgumentError(f"a detector's input is a letterbox; received resize={self.preprocess.resize!r}")
+
+    def blank(self) -> DetectorInput:
+        """A black photo of the input's size, to fill a batch up with; it has neither tiles nor crops."""
+        size = self.preprocess.size
+        return DetectorInput(Status.OK, width=size, height=size, pixels=np.zeros((size, size, 3), np.uint8))
 
     def __call__(self, source: Any, *, hashes: bool = True) -> DetectorInput:
         """Prepare one input of any kind that :func:`wildvision.imaging.decode` takes; never raises for a bad one."""

@@ -51,7 +51,7 @@ def load_detector(
     precision: str = "auto",
     limits: Limits = DEFAULT_LIMITS,
     tiles: bool = False,
-    second_look: Classifier | None = None,
+    second_look: Classifier | str | os.PathLike[str] | None = None,
 ) -> Detector:
     """Load a detector; the bundled one needs neither network nor cache.
 
@@ -62,11 +62,12 @@ def load_detector(
         precision: As for :func:`load_classifier`.
         limits: What photos may cost before they are refused.
         tiles: Also search large photos tile by tile, for small objects; takes up to 17 times as long.
-        second_look: A classifier that scores the crop of each box again; the score reported is that of both.
+        second_look: A classifier, or what :func:`load_classifier` takes: it scores the crop of each box again, and the
+            score reported is that of both. The card's operating points were chosen without one.
 
     Raises:
         ModelError: No such model, or it is refused.
-        ArgumentError: An unknown backend, device or precision.
+        ArgumentError: An unknown backend, device or precision, or ``second_look`` is neither.
     """
     model = find_model(DEFAULT_DETECTOR if name_or_path == "default" else name_or_path)
     if model.card.kind != "detector":
@@ -74,6 +75,8 @@ def load_detector(
             f"model {model.card.name!r} is a {model.card.kind}, not a detector; use load_{model.card.kind}"
         )
     run = _backend(backend, model, device, precision)
+    if isinstance(second_look, str | os.PathLike):
+        second_look = load_classifier(second_look, device=device, backend=backend, precision=precision, limits=limits)
     return Detector(model.card, run, limits=limits, tiles=tiles, second_look=second_look)
 
 

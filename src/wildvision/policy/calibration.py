@@ -121,5 +121,7 @@ def calibrator_from_json(value: Mapping[str, Any]) -> Calibrator:
                 raise ArgumentError(f"calibration method must be platt, temperature or isotonic; received {other!r}")
     except KeyError as e:
         raise ArgumentError(f"calibration lacks {e.args[0]!r}; received {sorted(value)}") from e
+    except ArgumentError:
+        raise
     except (TypeError, ValueError) as e:
         raise ArgumentError(f"calibration holds something else than numbers: {dict(value)}") from e

@@ -41,11 +41,12 @@ class OperatingPoint:
     def from_json(cls, value: Mapping[str, Any]) -> OperatingPoint:
         """Read one entry of a model card's ``operating_points``; provenance beside the thresholds is ignored."""
         try:
-            return cls(review=float(value["review"]), block=float(value["block"]))
+            review, block = float(value["review"]), float(value["block"])
         except KeyError as e:
             raise ArgumentError(f"an operating point needs 'review' and 'block'; received {sorted(value)}") from e
         except (TypeError, ValueError) as e:
             raise ArgumentError(f"the thresholds of an operating point are numbers; received {dict(value)}") from e
+        return cls(review=review, block=block)
 
 
 def decide(scores: Mapping[str, float], operating_points: Mapping[str, OperatingPoint]) -> Decision:

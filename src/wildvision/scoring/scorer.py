@@ -11,10 +11,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from wildvision.backends import DeviceMemoryError
-from wildvision.contract import Prediction, Status
+from wildvision.contract import Detections, Prediction, Status
 from wildvision.errors import ModelError
 from wildvision.imaging import Limits, Prepared
 from wildvision.scoring.items import Item
@@ -120,15 +118,13 @@ class Scorer:
             return predictions
         found = self._infer(self.detector, [photo[1] for photo in batch])
         return [
-            dataclasses.replace(p, detections=tuple(d.to_row())) if p.ok and d.status is Status.OK else p
-            for p, d in zip(predictions, found, strict=True)
+            _with_boxes(p, d, photo[0], self.detector.model_id) if p.ok else p
+            for p, d, photo in zip(predictions, found, batch, strict=True)
         ]
 
     def _infer(self, model: Any, photos: list[Prepared]) -> list[Any]:
         """Results of one batch, which blank photos fill up to the floor."""
-        size = model.preparer.preprocess.size
-        missing = self._floor - len(photos)
-        blanks = [Prepared(Status.OK, pixels=np.zeros((size, size, 3), np.uint8))] * missing
+        blanks = [model.preparer.blank()] * (self._floor - len(photos))
         return list(model.infer([*photos, *blanks])[: len(photos)])
 
     def _watch(self, prediction: Prediction) -> None:
@@ -139,6 +135,14 @@ class Scorer:
                 f"the model failed on {self._failures} photos in a row, at last with: {prediction.error}. Nothing is "
                 "lost: mend the model or the device and resume the run"
             )
+
+
+def _with_boxes(prediction: Prediction, found: Detections, photo: Prepared, detector: str) -> Prediction:
+    """A prediction with its boxes. Where the detector failed the photo has, for no boxes would say: nothing there."""
+    model = f"{prediction.model}+{detector}"
+    if not found.ok:
+        return failed_prediction(photo, found.status, f"the detector: {found.error}", model)
+    return dataclasses.replace(prediction, detections=tuple(found.to_row()), model=model)
 
 
 def verdict_of(prediction: Prediction) -> Verdict:
