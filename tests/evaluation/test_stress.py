@@ -1,3 +1,4 @@
+import dataclasses
 from collections import Counter
 
 import pytest
@@ -5,6 +6,8 @@ import pytest
 from wildvision.errors import ArgumentError
 from wildvision.evaluation.manifest import read_manifest
 from wildvision.evaluation.stress import draw_rows, stress
+from wildvision.models import Classifier
+from wildvision.policy import Isotonic
 
 
 def test_costs_come_per_part_group_corruption_and_strength(classifier, manifest):
@@ -18,6 +21,15 @@ def test_costs_come_per_part_group_corruption_and_strength(classifier, manifest)
             r["group"] == c["group"] and (r["synthetic"] == "1") == (c["part"] == "synthetic") for r in rows
         )
         assert all(0 <= c[name] <= 1 for name in ("recall_clean", "recall", "recall_fixed", "fpr_fixed"))
+
+
+def test_what_corruptions_cost_does_not_depend_on_the_calibration(classifier, manifest):
+    rows = read_manifest(manifest)
+    flat = Isotonic((-1.0, 1.0), (0.5, 0.5))  # says the same of every photo
+    card = dataclasses.replace(classifier.card, calibration=dict.fromkeys(classifier.card.groups, flat))
+    other = Classifier(card, classifier._backend)
+    one, two = (stress(c, rows, manifest.parent, names=["mirror"], strengths=[2]) for c in (classifier, other))
+    assert one == two
 
 
 def test_the_suite_is_seeded(classifier, manifest):

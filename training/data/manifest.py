@@ -104,10 +104,12 @@ def read_manifest(path: str | Path) -> list[Record]:
     """Read a ``.csv`` or ``.parquet`` manifest, rows in file order.
 
     Raises:
-        ArgumentError: For another suffix, a missing or unknown column, or a value that does not parse; the message
-            names the row.
+        ArgumentError: No such file, another suffix, a missing or unknown column, or a value that does not parse; the
+            message names the row.
     """
     path = Path(path)
+    if not path.is_file():
+        raise ArgumentError(f"no manifest at {path}; 'make prepare' makes those of renders")
     if _is_parquet(path):
         import pyarrow.parquet as pq
 

@@ -13,6 +13,7 @@ import numpy as np
 from training.data.manifest import Record, record_from_row, row_from_record
 from wildvision.backends.torch_backend import TorchBackend
 from wildvision.contract import Detections
+from wildvision.errors import ArgumentError
 from wildvision.imaging import Preprocess
 from wildvision.models import Detector, DetectorNetwork, draft_card
 from wildvision.taxonomy import load_taxonomy
@@ -68,7 +69,13 @@ def write_looked(path: Path, looked: Iterable[Looked]) -> None:
 
 
 def read_looked(path: Path) -> list[Looked]:
-    """Read what :func:`write_looked` wrote."""
+    """Read what :func:`write_looked` wrote.
+
+    Raises:
+        ArgumentError: No such file: the run has not been trained to its end.
+    """
+    if not path.is_file():
+        raise ArgumentError(f"no detections at {path}; train that fold first with 'python -m training.train_detector'")
     found = []
     for line in path.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)

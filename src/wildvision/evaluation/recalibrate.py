@@ -34,8 +34,8 @@ def recalibrate(
     """Fit calibration and thresholds on photos that the model was not trained on.
 
     A group is fitted on photographs where there are at least 10 of it, else on photographs and renders together; the
-    provenance of its thresholds says which. A group keeps what the card has when it has no positives, and when no
-    threshold is shown to meet the review target, as with too few negatives: it would be switched off. Review targets
+    provenance of its thresholds says which. A group keeps what the card has when it has no positives, and when it
+    would be switched off: no threshold is shown to meet the review target, as with too few negatives. Review targets
     are held against photos of the class ``everyday`` where these are enough to meet them, block targets against all
     negatives.
 
@@ -77,7 +77,7 @@ def recalibrate(
             review=review,
             block=block,
         )
-        if point.point.review == NEVER:
+        if point.point.review == NEVER > card.operating_points[group].review:
             continue
         facts = {key: value for key, value in point.to_json().items() if key not in ("review", "block")}
         calibration[group], points[group] = fitted.calibrator, point.point

@@ -16,9 +16,11 @@ from wildvision.evaluation.metrics import Ranking, recall_at_fpr, threshold_at_f
 from wildvision.evaluation.robustness import CORRUPTIONS, STRENGTHS, corrupt
 from wildvision.evaluation.scores import AMBIGUOUS, LOW_TRUST, truth
 from wildvision.imaging import decode
-from wildvision.models import Classifier
+from wildvision.models import Classifier, Rollup
+from wildvision.taxonomy import load_taxonomy
 
 FPR = 0.01
+_FAILED = -1e6  # ranks below every logit
 
 
 def draw_rows(rows: Sequence[Mapping[str, Any]], per_leaf: int, *, seed: int = 0) -> list[Mapping[str, Any]]:
@@ -78,6 +80,7 @@ def stress(
     scores: dict[tuple[str, int], list[list[float]]] = {variant: [] for variant in variants}
     kept: list[Mapping[str, Any]] = []
     groups, done = classifier.card.groups, 0
+    rollup = Rollup.of(load_taxonomy())
     for batch in (rows[i : i + batch_size] for i in range(0, len(rows), batch_size)):
         decoded = [(row, decode(root / row["path"]).image) for row in batch]
         photos = [(row, image) for row, image in decoded if image is not None]
@@ -87,8 +90,9 @@ def stress(
                 image if name == "clean" else corrupt(image, name, strength, seed=_photo_seed(row, seed))
                 for row, image in photos
             ]
-            for p in classifier.predict(images, batch_size=batch_size, hashes=False):
-                scores[name, strength].append([p.scores[g] if p.ok else 0.0 for g in groups])
+            # Raw logits, for whatever the calibration, equal probabilities cannot be ranked.
+            raw = rollup.group_logits(classifier.logits([classifier.prepare(i, hashes=False) for i in images]))
+            scores[name, strength] += np.where(np.isfinite(raw), raw, _FAILED).tolist()
         done += len(batch)
         progress(done)
     table = {variant: np.array(values).reshape(len(kept), len(groups)) for variant, values in scores.items()}
