@@ -115,12 +115,14 @@ def read_checkpoint(folder: Path, device: torch.device, recipe: Mapping[str, Any
     """What :func:`save_checkpoint` wrote, ``None`` when there is nothing yet.
 
     Raises:
-        ArgumentError: It was written under another recipe; the run would be neither.
+        ArgumentError: It was written under another recipe, so that the run would be neither, or says none.
     """
     file = folder / "checkpoint.pt"
     if not file.exists():
         return None
     state: dict[str, Any] = torch.load(file, map_location=device, weights_only=True)
+    if "recipe" not in state:
+        raise ArgumentError(f"{file} does not say by which recipe it was trained; move the folder away")
     then, now = json.loads(state["recipe"]), json.loads(_text(recipe))
     if other := sorted(key for key in then.keys() | now.keys() if then.get(key) != now.get(key)):
         raise ArgumentError(

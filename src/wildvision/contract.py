@@ -115,17 +115,18 @@ class Detections:
         Raises:
             ArgumentError: ``keep`` has another length, ``score`` is no number, or ``groups`` are not groups.
         """
-        if not isinstance(score, int | float | np.number):
+        if not isinstance(score, int | float | np.number) or not 0 <= score <= 1:
             raise ArgumentError(f"score must be a number in [0, 1]; received {score!r}")
-        if groups is not None and (isinstance(groups, str) or set(groups) - set(_group_numbers())):
+        wanted = None if groups is None or isinstance(groups, str) else frozenset(groups)
+        if groups is not None and (wanted is None or wanted - set(_group_numbers())):
             raise ArgumentError(f"groups must be some of {sorted(_group_numbers())}; received {groups!r}")
         chosen = self.scores >= score
         if keep is not None:
             if np.shape(keep) != chosen.shape:
                 raise ArgumentError(f"keep must be ({len(self)},) bool; received shape {np.shape(keep)}")
             chosen &= np.asarray(keep, dtype=bool)
-        if groups is not None:
-            chosen &= np.array([g in groups for g in self.groups], dtype=bool)
+        if wanted is not None:
+            chosen &= np.array([g in wanted for g in self.groups], dtype=bool)
         rows = np.flatnonzero(chosen)
         return replace(
             self,
@@ -206,7 +207,13 @@ class Detections:
         Raises:
             ArgumentError: It is no ``(height, width, 3)`` uint8 array, or its sides are not in the photo's proportion.
         """
-        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or not image.size:
+        if (
+            not isinstance(image, np.ndarray)
+            or image.dtype != np.uint8
+            or image.ndim != 3
+            or image.shape[2] != 3
+            or not image.size
+        ):
             what = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
             raise ArgumentError(f"an image is (height, width, 3) uint8, as imaging.decode gives it; received {what}")
         if self.size is None:

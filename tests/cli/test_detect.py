@@ -60,6 +60,25 @@ def test_every_photo_has_a_picture_of_its_own_that_the_file_names(model: str, ph
     assert sorted(named) == sorted(f"pictures/{p.name}" for p in (out / "pictures").iterdir())
 
 
+def test_a_photo_that_changes_meanwhile_has_no_picture_and_stops_nothing(
+    model: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from wildvision.cli import detect
+
+    real = detect._draw
+
+    def draw(path: str, *rest: object) -> bool:
+        if "/a/" in path:
+            Image.fromarray(np.zeros((50, 70, 3), np.uint8)).save(path)
+        return real(path, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(detect, "_draw", draw)
+    main(["detect", str(photos), "--out", str(tmp_path / "out"), "--model", model, "--device", "cpu"])
+    coco = json.loads((tmp_path / "out" / "detections.json").read_text())
+    assert coco["info"]["complete"]
+    assert ["picture" in image for image in coco["images"] if image["status"] == "ok"] == [False, True]
+
+
 def test_a_run_that_is_broken_off_keeps_what_it_found(
     model: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,13 +1,18 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from tests.evaluation.tables import make_table
 from tests.models.tiny import make_tiny_model
 from wildvision.cli import main
+from wildvision.evaluation.card_metrics import calibrated_for
+from wildvision.evaluation.judging import judge, judge_across_sources, with_kept
+from wildvision.evaluation.recalibrate import recalibrate
 from wildvision.evaluation.scores import read_scores, write_scores
 from wildvision.models import export_weights, find_model, load_card, load_classifier, load_network
+from wildvision.policy import Recall
 
 
 def test_evaluate_writes_a_report_of_a_manifest(model, manifest, tmp_path, capsys):
@@ -69,11 +74,29 @@ def test_error_is_measured_at_the_prevalence_that_the_card_was_calibrated_for(mo
     assert load_card(mine).metrics["calibration"]["ivory"]["prevalence"] == 0.3  # still there
 
 
+def test_what_cannot_be_written_is_refused_before_photos_are_scored(model, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("wildvision.evaluation.running.score_manifest", None)
+    path = tmp_path / "m.csv"
+    path.write_text("path,group,leaf,source,object_id\na.jpg,ivory,,s,\n")
+    bundled = str(find_model("fast").card_path.parent / ".." / "weights" / "fast.json")
+    for wanted in (["evaluate", str(path), "--write-card", "--model", bundled],
+                   ["calibrate", str(path), "--model", str(model), "--name", "My Model"]):  # fmt: skip
+        assert main([*wanted, "--out", str(tmp_path / "r")]) == 2
+        assert not (tmp_path / "r").exists()
+    assert "is bundled" in (said := capsys.readouterr().err)
+    assert "lower-case" in said
+
+
+@pytest.mark.parametrize("calibration", ["platt", {"ivory": "x"}, {"ivory": {"prevalence": None}}])
+def test_metrics_that_say_no_prevalence_mean_the_usual_one(model, calibration):
+    assert calibrated_for(dataclasses.replace(load_card(model), metrics={"calibration": calibration})) == 0.05
+
+
 @pytest.mark.parametrize(
     ("command", "name", "message"),
     [
         ("evaluate", "fast", "is bundled"),
-        ("evaluate", "detector-default", "is a detector"),
+        ("evaluate", "detector-default", "is bundled"),
         ("calibrate", "detector-default", "is a detector"),
     ],
 )
@@ -143,6 +166,24 @@ def test_calibrate_on_photos(model, manifest, tmp_path):
     options = ["--model", str(model), "--out", str(out), "--device", "cpu", "--review", "recall:0.5"]
     assert main(["calibrate", str(manifest), *options]) == 0
     assert load_card(out).provenance["ivory"]["basis"] == "photographs and renders"
+
+
+def test_a_group_that_keeps_its_policy_is_measured_by_it(model, tmp_path, capsys):
+    table = make_table(600)
+    few = table.where(~((table.group == "none") & (np.arange(len(table)) % 5 > 0)) & ~table.synthetic)
+    few = few.where((few.group == "ivory") | (np.arange(len(few)) % 7 == 0))  # too few others to show 1 in 100
+    write_scores(few, tmp_path / "scores.csv")
+    arguments = ["--scores", str(tmp_path / "scores.csv"), "--model", str(model), "--out", str(tmp_path / "mine")]
+    old = load_card(model)
+    assert main(["calibrate", *arguments, "--review", "flags:100@0.0001"]) == 2
+    card, chosen = recalibrate(old, table, review=Recall(0.5))
+    kept = [group for group in card.groups if group != "ivory"]
+    judged = with_kept(judge_across_sources(table), judge(table, old.calibration, old.operating_points), kept)
+    own = judge(table, old.calibration, old.operating_points)
+    for column, group in enumerate(table.groups):
+        assert (judged.review[:, column] == own.review[:, column]).all() == (group in kept)
+    assert f"as the card had it for {', '.join(kept)}" in judged.policy
+    assert chosen
 
 
 def test_a_group_is_not_switched_off_by_too_few_photos(model, manifest, tmp_path, capsys):

@@ -42,6 +42,13 @@ def test_optional_columns_may_be_missing_and_a_negative_may_have_a_leaf_of_its_o
         (HEAD + 'b.jpg,ivory,ivory_raw,s,1,high,"[[1, 2, 3, 4]]"\n', "line 2: boxes are"),
         (HEAD + "b.jpg,ivory,ivory_raw,s,1,high,not json\n", "line 2: boxes are"),
         (HEAD + GOOD + GOOD, "line 3: a.jpg is in line 2 already"),
+        (HEAD + " ,ivory,ivory_raw,s,1,high,\n", "line 2: 'path' is empty"),
+        (HEAD + "b.jpg,ivory,ivory_raw,,1,high,\n", "line 2: 'source' is empty"),
+        (HEAD + "b.jpg,ivory,ivory_raw,s,1,high,,9\n", "line 2: the row has more fields"),
+        (HEAD + 'b.jpg,ivory,ivory_raw,s,1,high,"[{""box"": [5, 1, 2, 3]}]"\n', "line 2: boxes are"),
+        (HEAD + 'b.jpg,ivory,ivory_raw,s,1,high,"[{""box"": [NaN, 1, 2, 3]}]"\n', "line 2: boxes are"),
+        ("path,group,leaf,source,object_id,synthetic\nb.jpg,ivory,ivory_raw,s,1,1.0\n", "synthetic must be one of"),
+        (HEAD + GOOD + '"b.jpg' + "x" * 200_000 + "\n", "is a quote left open"),
     ],
 )
 def test_a_manifest_that_is_not_one_is_refused_with_the_line(tmp_path: Path, text: str, message: str) -> None:

@@ -111,6 +111,7 @@ def test_fusion_keeps_agreement_and_lets_the_classifier_veto() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
+        ({"score": float("nan")}, "score must be"),
         ({"score": None}, "score must be"),
         ({"groups": "ivory"}, "groups must be"),
         ({"groups": {"pangolin"}}, "pangolin"),
@@ -126,7 +127,13 @@ def test_joint_scores_take_scores_and_nothing_else() -> None:
         detections(crop_scores=np.zeros(2, np.float32)).joint_scores(("ivory", 0.2))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("image", ["photo.jpg", np.zeros((90, 100), np.uint8), np.zeros((0, 0, 3), np.uint8)])
+def test_groups_may_come_from_a_generator() -> None:
+    assert detections().filter(groups=(g for g in ("ivory",))).groups == ("ivory",)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "image", ["photo.jpg", *(np.zeros(s, np.uint8) for s in ((90, 100), (0, 0, 3), (90, 100, 4), (90, 100, 1)))]
+)
 def test_only_photos_are_cropped_and_drawn_on(image: object) -> None:
     for use in (detections().crops, lambda i: draw_detections(i, detections())):
         with pytest.raises(ArgumentError, match="uint8"):

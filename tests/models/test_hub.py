@@ -73,6 +73,21 @@ def test_a_partner_in_the_same_repository_is_fetched_with_the_model(hub: FakeHub
     assert hub.requests == []
 
 
+def test_a_repository_whose_partner_is_another_model_is_refused(hub: FakeHub, tmp_path: Path) -> None:
+    make_tiny_model(tmp_path, name="other", seed=5)
+    card = json.loads(hub.files["model.json"])
+    wanted = load_card(tmp_path / "other.json").model_id
+    for partner in ("wildvision-classifier-other@sha256:" + "0" * 64, wanted):
+        other = json.loads((tmp_path / "other.json").read_text())
+        if partner == wanted:
+            other["partner"] = wanted  # a circle
+        hub.files["other.json"] = json.dumps(other).encode()
+        hub.files["model.json"] = json.dumps({**card, "partner": partner}).encode()
+        with pytest.raises(ModelError, match="needs wildvision-classifier-other"):
+            load_classifier(MODEL)
+    assert not hub.gets("other.safetensors")
+
+
 def test_a_bundled_partner_is_not_fetched(hub: FakeHub) -> None:
     card = json.loads(hub.files["model.json"])
     hub.files["model.json"] = json.dumps({**card, "partner": load_card("fast").model_id}).encode()

@@ -35,9 +35,11 @@ def photos(folder: Path, n: int, size: tuple[int, int] = (96, 80)) -> list[Path]
 def test_rows_hold_the_boxes_that_the_detector_finds(tiny: Classifier, folder: Path, tmp_path: Path, n: int) -> None:
     detector = load_detector(folder, device="cpu")
     paths = photos(tmp_path / "in", n)
+    (tmp_path / "in" / "zz.jpg").write_text("no photo")
     report = score(tmp_path / "in", tmp_path / "out", classifier=tiny, detector=detector)
-    assert report.statuses == {"ok": n}
-    rows = written(tmp_path / "out")
+    assert report.statuses == {"ok": n, "unreadable": 1}
+    *rows, bad = written(tmp_path / "out")
+    assert bad["model"] == rows[0]["model"]
     assert not validate(tmp_path / "out").problems
     for row, found in zip(rows, detector.predict(paths), strict=True):
         assert [box["group"] for box in row["detections"]] == list(found.groups)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -62,3 +63,11 @@ def test_sheets_and_list_carry_the_same_numbers(tmp_path: Path, monkeypatch: pyt
         rows = list(csv.DictReader(file))
     assert [row["number"] for row in rows] == ["1", "2", "3", "4", "5"]
     assert [row["kind"] for row in rows] == ["missed"] * 3 + ["false"] * 2
+
+
+def test_a_fold_without_negatives_has_no_errors() -> None:
+    scores = table()
+    alone = scores.path == "small-3.png"
+    split = replace(scores, fold=np.where(alone, 1, 0))
+    missed = [e.path for e in errors.choose_errors(split, 10, seed=0) if e.kind == "missed"]
+    assert sorted(missed) == ["large-1.png", "large-2.png"]

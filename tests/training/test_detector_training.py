@@ -149,6 +149,14 @@ def test_a_run_is_not_gone_on_with_under_another_recipe(tmp_path: Path, manifest
     other = dataclasses.replace(config, sizes=(32,), seed=config.seed + 1)
     with pytest.raises(ArgumentError, match="another seed, sizes"):
         Run(network(config), other, tmp_path / "run").fit(batches(config), workers=0)
+    checkpoint = tmp_path / "run" / "checkpoint.pt"
+    state = torch.load(checkpoint)
+    torch.save({key: value for key, value in state.items() if key != "recipe"}, tmp_path / "old.pt")
+    checkpoint.rename(tmp_path / "kept.pt")
+    (tmp_path / "old.pt").rename(checkpoint)
+    with pytest.raises(ArgumentError, match="does not say by which recipe"):
+        Run(network(config), config, tmp_path / "run").fit(batches(config), workers=0)
+    (tmp_path / "kept.pt").rename(checkpoint)
     lighter = dataclasses.replace(config, detector=dataclasses.replace(config.detector, context=0.1))
     assert Run(network(config), lighter, tmp_path / "run").fit(batches(config), workers=0)
 

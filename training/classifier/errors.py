@@ -72,8 +72,9 @@ def choose_errors(table: ScoreTable, count: int, *, seed: int) -> list[Error]:
         if not 0 < shown.sum() < len(shown):
             continue
         rank = aligned(photos.raw[:, column], shown, photos.fold)
-        flagged = rank >= threshold_at_fpr(Ranking.of(rank, shown), FPR)
-        missed = rng.permutation(np.flatnonzero(shown & ~flagged))
+        ranked = np.isfinite(rank)  # all but folds without negatives
+        flagged = rank >= threshold_at_fpr(Ranking.of(rank[ranked], shown[ranked]), FPR)
+        missed = rng.permutation(np.flatnonzero(shown & ranked & ~flagged))
         missed = _in_turns(missed, photos.source[missed].tolist())
         false = np.flatnonzero(~shown & flagged)
         false = false[np.argsort(-rank[false], kind="stable")]

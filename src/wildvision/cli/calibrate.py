@@ -62,8 +62,8 @@ def run(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from wildvision.cli.output import print_section
-    from wildvision.evaluation.card_metrics import metrics_block
-    from wildvision.evaluation.judging import judge_across_sources
+    from wildvision.evaluation.card_metrics import check_classifier, metrics_block
+    from wildvision.evaluation.judging import judge, judge_across_sources, with_kept
     from wildvision.evaluation.measure import measure
     from wildvision.evaluation.recalibrate import recalibrate, unchanged
     from wildvision.models import find_model, write_card
@@ -79,12 +79,16 @@ def run(args: argparse.Namespace) -> int:
     review, block = parse_target(args.review), parse_target(args.block)
     methods = METHODS if args.method == "auto" else (args.method,)
     model = find_model(args.model)
+    check_classifier(model.card)
+    dataclasses.replace(model.card, name=args.name or model.card.name)  # a bad name is found before photos are scored
     table, unscored = _score(args)
     card, chosen = recalibrate(
         model.card, table, review=review, block=block, methods=methods, prevalence=args.prevalence
     )
     fitted = {group: str(facts["method"]) for group, facts in chosen.items()}
     judged = judge_across_sources(table, methods=fitted, review=review, block=block, prevalence=args.prevalence)
+    kept = [group for group in table.groups if group not in chosen and table.labels(group).any()]
+    judged = with_kept(judged, judge(table, card.calibration, card.operating_points), kept)
     card = dataclasses.replace(card, name=args.name or _name(card))
     evaluation = measure(judged, model=card.model_id, unscored=unscored)
     card = dataclasses.replace(card, metrics=metrics_block(evaluation, args.measured_on, calibration=chosen))

@@ -97,8 +97,9 @@ def _write(out: Path, found: Iterable[tuple[str, Detections]], model: str) -> in
             for row in d.to_coco(number):
                 area = row["bbox"][2] * row["bbox"][3]
                 annotations.append({"id": len(annotations) + 1, **row, "area": area, "iscrowd": 0})
-            image["picture"] = f"{PICTURES}/{_free_name(path, taken)}"
-            _draw(path, d, out / image["picture"])
+            picture = f"{PICTURES}/{_free_name(path, taken)}"
+            if _draw(path, d, out / picture):
+                image["picture"] = picture
             best = f"{d.groups[0]} {d.scores[0]:.3f}" if len(d) else ""
             table.row((path, str(len(d)), best), style="bold" if len(d) else "dim")
         info["complete"] = True
@@ -119,12 +120,15 @@ def _free_name(path: str, taken: set[str]) -> str:
     return name
 
 
-def _draw(path: str, detections: Detections, target: Path) -> None:
+def _draw(path: str, detections: Detections, target: Path) -> bool:
+    """Write the annotated picture; whether there still was a photo to draw on."""
     from PIL import Image
 
     from wildvision.imaging import decode
     from wildvision.models.detector_drawing import draw_detections
 
     image = decode(path).image
-    if image is not None:  # gone or changed since it was searched
-        Image.fromarray(draw_detections(image, detections)).save(target, quality=90)
+    if image is None or image.shape[1::-1] != detections.size:  # gone or changed since it was searched
+        return False
+    Image.fromarray(draw_detections(image, detections)).save(target, quality=90)
+    return True

@@ -66,10 +66,12 @@ def run(args: argparse.Namespace) -> int:
         raise ArgumentError("--write-card needs the folder of a model: --model FOLDER")
     if args.resamples < 1 or args.batch_size < 1 or args.robustness < 0:
         raise ArgumentError("--resamples and --batch-size must be at least 1, --robustness at least 0")
-    from wildvision.evaluation.card_metrics import write_metrics
+    from wildvision.evaluation.card_metrics import own_classifier, write_metrics
     from wildvision.evaluation.report import write_report
     from wildvision.evaluation.scores import write_scores
 
+    if args.write_card:
+        own_classifier(args.model)  # refused before photos are scored
     evaluation, table = _of_scores(args) if args.scores else _of_photos(args)
     page = write_report(evaluation, args.out, photos=_folder(args.manifest) if args.thumbnails else None)
     if not args.scores:

@@ -14,7 +14,7 @@ from wildvision.errors import ModelError
 from wildvision.evaluation.results import Evaluation, Part
 from wildvision.models import ModelCard, find_model, write_card
 from wildvision.models.hub import PREFIX
-from wildvision.models.registry import BUNDLED
+from wildvision.models.registry import BUNDLED, Model
 from wildvision.policy.fitting import PREVALENCE
 
 _REPORT_ONLY = ("reliability", "curve", "worst")
@@ -56,19 +56,29 @@ def write_metrics(evaluation: Evaluation, model: str | os.PathLike[str], measure
     Raises:
         ModelError: No such model, its card is unusable, or it is no classifier, bundled, or on the Hub.
     """
+    found = own_classifier(model)
+    more = {"calibration": found.card.metrics["calibration"], **more} if "calibration" in found.card.metrics else more
+    card = dataclasses.replace(found.card, metrics=metrics_block(evaluation, measured_on, **more))
+    write_card(card, found.card_path)
+    return card
+
+
+def own_classifier(model: str | os.PathLike[str]) -> Model:
+    """A classifier whose card may be written.
+
+    Raises:
+        ModelError: No such model, its card is unusable, or it is no classifier, bundled, or on the Hub.
+    """
     if isinstance(model, str) and model.startswith(PREFIX):
         raise ModelError(f"the card of {model} lies on the Hub; give the folder of a model of your own")
     found = find_model(model)
-    if found.card_path.parent == BUNDLED:
+    if found.card_path.resolve().parent == BUNDLED.resolve():
         raise ModelError(
             f"{found.card.name!r} is bundled, and its card holds what it was measured with; `wildvision calibrate` "
             "makes a model of your own from it, in a folder"
         )
     check_classifier(found.card)
-    more = {"calibration": found.card.metrics["calibration"], **more} if "calibration" in found.card.metrics else more
-    card = dataclasses.replace(found.card, metrics=metrics_block(evaluation, measured_on, **more))
-    write_card(card, found.card_path)
-    return card
+    return found
 
 
 def check_classifier(card: ModelCard) -> None:
@@ -82,8 +92,13 @@ def check_classifier(card: ModelCard) -> None:
 
 
 def calibrated_for(card: ModelCard) -> float:
-    """The prevalence that a card's probabilities are for, as its metrics say; the usual one where they say none."""
-    stated = {facts.get("prevalence") for facts in card.metrics.get("calibration", {}).values()}
+    """The prevalence that a card's probabilities are for, as its metrics say.
+
+    The usual one where they say none or several, or where the probabilities are for the share in some photos.
+    """
+    calibration = card.metrics.get("calibration")
+    facts = calibration.values() if isinstance(calibration, Mapping) else ()
+    stated = {fact.get("prevalence") for fact in facts if isinstance(fact, Mapping)}
     prevalence = stated.pop() if len(stated) == 1 else None
     return PREVALENCE if prevalence is None else float(prevalence)
 

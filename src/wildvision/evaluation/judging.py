@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,6 +69,18 @@ def judge(
     p = np.stack([calibration[g].apply(table.raw[:, k]) for k, g in enumerate(table.groups)], axis=1)
     points = [operating_points[g] for g in table.groups]
     return Judged(table, p, p >= [o.review for o in points], p >= [o.block for o in points], policy, prevalence)
+
+
+def with_kept(judged: Judged, own: Judged, kept: Sequence[str]) -> Judged:
+    """``judged`` with the groups ``kept`` as in ``own``, which holds the same photos by a card's own policy."""
+    if not kept:
+        return judged
+    columns = np.array([group in kept for group in judged.table.groups])
+    p, review, block = (
+        np.where(columns, getattr(own, name), getattr(judged, name)) for name in ("probabilities", "review", "block")
+    )
+    policy = f"{judged.policy}; as the card had it for {', '.join(kept)}"
+    return Judged(judged.table, p, review, block, policy, judged.prevalence)
 
 
 def judge_across_sources(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from wildvision.taxonomy import Taxonomy, load_taxonomy
 
 REQUIRED = ("path", "group", "leaf", "source", "object_id")
 TRUST = ("high", "medium", "low")
+SYNTHETIC = ("", "0", "1", "true", "false")
 
 
 def read_manifest(path: str | Path) -> list[dict[str, str]]:
@@ -39,6 +41,8 @@ def read_manifest(path: str | Path) -> list[dict[str, str]]:
         with manifest.open(newline="", encoding="utf-8-sig") as f:
             reader = csv.DictReader(f)
             rows = [(reader.line_num, row) for row in reader]
+    except csv.Error as e:
+        raise ArgumentError(f"{manifest}, line {reader.line_num}: {e}; is a quote left open?") from e
     except UnicodeDecodeError as e:
         raise ArgumentError(f"{manifest} is not UTF-8 ({e}); save it as CSV in UTF-8") from e
     if not rows:
@@ -69,18 +73,24 @@ def boxes_of(row: Mapping[str, Any]) -> list[list[float]]:
         found = [[float(v) for v in item["box"]] for item in json.loads(row.get("boxes") or "[]")]
     except (ValueError, TypeError, KeyError) as e:
         raise ArgumentError(_BOXES.format(row["boxes"])) from e
-    if any(len(box) != 4 for box in found):
+    if any(len(b) != 4 or not all(map(math.isfinite, b)) or b[0] >= b[2] or b[1] >= b[3] for b in found):
         raise ArgumentError(_BOXES.format(row["boxes"]))
     return found
 
 
-_BOXES = 'boxes are [{{"box": [x0, y0, x1, y1]}}, …] as JSON; received {!r}'
+_BOXES = 'boxes are [{{"box": [x0, y0, x1, y1]}}, …] as JSON, x0 < x1 and y0 < y1; received {!r}'
 
 
 def _problem(row: Mapping[str, Any], taxonomy: Taxonomy) -> str | None:
     """What is wrong with a row, in words."""
     if cut := [name for name in REQUIRED if row[name] is None]:
         return f"the row is cut off before {cut[0]!r}"
+    if None in row:  # where csv puts what has no column
+        return "the row has more fields than the first line; is a comma not quoted?"
+    if empty := [name for name in ("path", "source") if not row[name].strip()]:
+        return f"{empty[0]!r} is empty"
+    if (row.get("synthetic") or "").strip().lower() not in SYNTHETIC:
+        return f"synthetic must be one of {', '.join(SYNTHETIC[1:])}, or empty; received {row['synthetic']!r}"
     group, leaf, trust = row["group"], row["leaf"], row.get("trust") or TRUST[0]
     known = (*taxonomy.group_names, NO_GROUP, AMBIGUOUS)
     if group not in known:

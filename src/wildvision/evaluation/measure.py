@@ -83,8 +83,9 @@ def _group(judged: Judged, group: str, weights: Weights, n_worst: int) -> GroupN
     # fitted on different sources nor logits of different models compare.
     rank = metrics.aligned(table.raw[:, k], y, table.fold)
     ranked = np.isfinite(rank)  # a fold without negatives ranks nothing
-    ranking = metrics.Ranking.of(np.where(ranked, rank, -1.0), y)
-    once, often = ranking.counts(ranked[None]), ranking.counts(weights * ranked)
+    ranked = ranked if ranked.any() else np.ones_like(ranked)
+    ranking = metrics.Ranking.of(np.nan_to_num(rank[ranked]), y[ranked])
+    once, often = ranking.counts(), ranking.counts(weights[:, ranked])
     ones = np.ones((1, len(y)), dtype=np.int32)
     flagged = {"review": judged.review[:, k], "block": judged.block[:, k]}
     at_1pct = rank >= metrics.threshold_at_fpr(ranking, FPRS[0])
@@ -124,9 +125,13 @@ def _group(judged: Judged, group: str, weights: Weights, n_worst: int) -> GroupN
             }
             for name, flags in flagged.items()
         },
-        per_source={str(s): _shares(y & (table.source == s), flagged, at_1pct) for s in np.unique(table.source[y])},
+        per_source={
+            str(s): _shares(y & (table.source == s), flagged, at_1pct, np.isfinite(rank))
+            for s in np.unique(table.source[y])
+        },
         per_leaf={
-            str(leaf): _shares(~y & (table.leaf == leaf), flagged, at_1pct) for leaf in np.unique(table.leaf[~y])
+            str(leaf): _shares(~y & (table.leaf == leaf), flagged, at_1pct, np.isfinite(rank))
+            for leaf in np.unique(table.leaf[~y])
         },
         reliability=metrics.reliability(p, y, None if y.all() else at[0]),
         curve=metrics.curve(ranking),
@@ -145,9 +150,9 @@ def _bounded_ppv(flags: Bools, y: Bools, w: Weights, base: float) -> npt.NDArray
     return np.where((n > 0) & ((w @ flags) > 0), hits / (hits + (1 - base) * fpr), np.nan)
 
 
-def _shares(rows: Bools, flagged: Mapping[str, Bools], at_1pct: Bools) -> dict[str, Any]:
+def _shares(rows: Bools, flagged: Mapping[str, Bools], at_1pct: Bools, ranked: Bools) -> dict[str, Any]:
     shares = {name: Share.of(flags[rows]) for name, flags in flagged.items()}
-    return {"n": int(rows.sum()), **shares, "fpr_0.01": Share.of(at_1pct[rows])}
+    return {"n": int(rows.sum()), **shares, "fpr_0.01": Share.of(at_1pct[rows & ranked])}
 
 
 def _listed(judged: Judged, rows: npt.NDArray[np.int64], k: int) -> list[dict[str, Any]]:

@@ -80,7 +80,8 @@ class ModelCard:
         wildvision: Version of the library that wrote the card.
         metrics: Measured numbers, free-form JSON.
         training: Summary of data and recipe, free-form JSON.
-        pooling: How a classifier pools its features, as :class:`wildvision.models.Network` names it.
+        pooling: How a classifier pools its features, as :class:`wildvision.models.Network` names it. A card that says
+            nothing of it was written when all were pooled by the architecture's own means.
         partner: ``model_id`` of the classifier whose logits are averaged with this one's, bundled or beside the card;
             empty for none.
         detector: Shape of the network and treatment of its boxes; there exactly for a detector. Its network has one

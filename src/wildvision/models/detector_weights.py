@@ -11,6 +11,7 @@ from safetensors.torch import load
 from wildvision.errors import ModelError
 from wildvision.models.card import ModelCard
 from wildvision.models.detector_network import DetectorNetwork
+from wildvision.models.network import Network
 from wildvision.models.registry import Model, find_classifier
 from wildvision.models.rollup import Rollup
 from wildvision.models.weights import load_network, write_model
@@ -44,10 +45,19 @@ def export_detector(network: DetectorNetwork, card: ModelCard, folder: Path, *, 
             f"the card describes a {card.architecture!r} with {wanted}, the network is a {network.architecture!r} "
             f"with {shape}"
         )
+    judge = network.context
+    if judge is not None and not wanted.classifier and judge.pooling != _stored(judge).pooling:
+        raise ModelError(f"a judge inside a detector's file cannot be pooled by {judge.pooling!r}; name it in the card")
     state = network.state_dict()
     if wanted.classifier:
         state = {name: value for name, value in state.items() if not name.startswith("context.")}
     return write_model(state, card, folder, stem=stem)
+
+
+def _stored(judge: Network) -> Network:
+    """The network that a judge inside a detector's file comes back as, with other weights."""
+    with torch.random.fork_rng(devices=[]):
+        return Network(judge.architecture, judge.rollup)
 
 
 def load_detector_network(model: Model) -> DetectorNetwork:

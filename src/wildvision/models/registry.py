@@ -151,7 +151,10 @@ def _fetch_weights(commit: hub.HubReference, card: ModelCard) -> None:
     """Fetch a model's weights, and those of the classifier that takes part in its scores unless it is bundled."""
     hub.fetch(commit, card.weights.file, partial(_read_checked, weights=card.weights))
     if card.helper and not _is_bundled(card.helper):
-        _, helper = hub.fetch(commit, f"{short_name(card.helper)}.json", read_card)
+        name = f"{short_name(card.helper)}.json"
+        _, helper = hub.fetch(commit, name, read_card)
+        if helper.model_id != card.helper or (helper.helper and card.kind == "classifier"):
+            raise ModelError(f"{name} of {commit} is {helper.model_id}; {card.name!r} needs {card.helper}")
         _fetch_weights(commit, helper)
 
 

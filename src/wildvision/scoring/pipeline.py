@@ -87,7 +87,7 @@ def scored(
             number, photo = pair
             facts = photo.loaded[0]
             if facts.status is not Status.OK:
-                failed = failed_prediction(facts, facts.status, facts.error, scorer.classifier.model_id)
+                failed = failed_prediction(facts, facts.status, facts.error, scorer.model_id)
                 yield number, Scored(verdict_of(failed))
             elif photo.key in batch:
                 batch[photo.key].append(pair)

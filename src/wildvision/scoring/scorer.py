@@ -105,12 +105,20 @@ class Scorer:
                     self._floor = min(self._floor, self.batch_size)
                     logger.warning("the device is out of memory; going on with batches of %d", self.batch_size)
                     continue
-                predictions = [failed_prediction(batch[0][0], Status.MODEL_ERROR, str(e), self.classifier.model_id)]
+                predictions = [failed_prediction(batch[0][0], Status.MODEL_ERROR, str(e), self.model_id)]
             for prediction in predictions:
                 self._watch(prediction)
                 verdicts.append(verdict_of(prediction))
             start += len(batch)
         return verdicts
+
+    @property
+    def model_id(self) -> str:
+        """What rows say of the models: the classifier's id, and after ``+`` that of a detector."""
+        ids = (
+            [self.classifier.model_id] if self.detector is None else [self.classifier.model_id, self.detector.model_id]
+        )
+        return "+".join(ids)
 
     def _predict(self, batch: Sequence[tuple[Prepared, ...]]) -> list[Prediction]:
         predictions = self._infer(self.classifier, [photo[0] for photo in batch])
@@ -118,8 +126,7 @@ class Scorer:
             return predictions
         found = self._infer(self.detector, [photo[1] for photo in batch])
         return [
-            _with_boxes(p, d, photo[0], self.detector.model_id) if p.ok else p
-            for p, d, photo in zip(predictions, found, batch, strict=True)
+            _with_boxes(p, d, photo[0], self.model_id) for p, d, photo in zip(predictions, found, batch, strict=True)
         ]
 
     def _infer(self, model: Any, photos: list[Prepared]) -> list[Any]:
@@ -137,9 +144,10 @@ class Scorer:
             )
 
 
-def _with_boxes(prediction: Prediction, found: Detections, photo: Prepared, detector: str) -> Prediction:
+def _with_boxes(prediction: Prediction, found: Detections, photo: Prepared, model: str) -> Prediction:
     """A prediction with its boxes. Where the detector failed the photo has, for no boxes would say: nothing there."""
-    model = f"{prediction.model}+{detector}"
+    if not prediction.ok:
+        return dataclasses.replace(prediction, model=model)
     if not found.ok:
         return failed_prediction(photo, found.status, f"the detector: {found.error}", model)
     return dataclasses.replace(prediction, detections=tuple(found.to_row()), model=model)
