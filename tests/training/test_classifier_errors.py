@@ -46,14 +46,17 @@ def test_misses_come_in_turns_from_their_sources_and_false_alarms_from_the_top()
     assert len(errors.choose_errors(table(), 1, seed=0)) == 2
 
 
-def test_sheets_and_list_carry_the_same_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sheets_and_list_carry_the_same_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     scores = table()
     for path in scores.path.tolist():
         cv2.imwrite(str(tmp_path / path), np.full((20, 30, 3), 200, np.uint8))
     write_scores(scores, tmp_path / "scores.parquet")
-    argv = ["errors", str(tmp_path), "--data", str(tmp_path), "--to", str(tmp_path / "sheets")]
+    argv = ["errors", str(tmp_path), "--data", str(tmp_path), "--to", str(tmp_path / "sheets"), "--count", "3"]
     monkeypatch.setattr("sys.argv", argv)
     errors.main()
+    assert "ivory missed: 3 of 3" in capsys.readouterr().out
     assert sorted(p.name for p in (tmp_path / "sheets").iterdir()) == [
         "ivory-false-1.jpg",
         "ivory-missed-1.jpg",

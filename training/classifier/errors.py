@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="another draw of photos")
     parser.add_argument("--to", type=Path, required=True, help="folder for the sheets")
     args = parser.parse_args()
-    errors = choose_errors(read_scores(args.report / "scores.parquet"), args.count, seed=args.seed)
+    table = read_scores(args.report / "scores.parquet")
+    errors = choose_errors(table, args.count, seed=args.seed)
+    every = choose_errors(table, len(table), seed=args.seed)
+    chosen, all_of = (Counter((e.group, e.kind) for e in some) for some in (errors, every))
+    for (group, kind), n in all_of.items():
+        print(f"{group} {kind}: {chosen[group, kind]} of {n}")
     for path in draw_sheets(errors, args.data, args.to):
         print(path)
 

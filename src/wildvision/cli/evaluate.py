@@ -179,10 +179,10 @@ def _print(evaluation: Evaluation) -> None:
                 group,
                 str(n.n_positives),
                 str(n.n_sources),
-                _number(n.auroc),
-                _number(n.recall_at_fpr["0.01"]),
-                _number(n.ece),
-                "; ".join(f"{_number(ece)} at {float(share):.0%}" for share, ece in n.ece_at.items()),
+                str(n.auroc),
+                str(n.recall_at_fpr["0.01"]),
+                str(n.ece),
+                "; ".join(f"{ece} at {float(share):.0%}" for share, ece in n.ece_at.items()),
             )
             for name, part in evaluation.parts
             for group, n in part.groups.items()
@@ -190,12 +190,6 @@ def _print(evaluation: Evaluation) -> None:
     )
     if not any(part.groups for _, part in evaluation.parts):
         print("no photo of a product with a sure label: nothing was measured", file=sys.stderr)
-
-
-def _number(estimate: Any) -> str:
-    if estimate.value is None:
-        return "undefined"
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
 
 
 def _folder(manifest: str) -> Any:
