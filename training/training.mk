@@ -6,7 +6,7 @@ BLENDER_PYTHON ?= .venv-synth/bin/python
 CLASSIFIERS := fast default  # in this order: default needs fast beside it
 FOLDS := --fold 0 --fold 1 --fold 2
 
-.PHONY: prepare train train-detector compare-detectors evaluate ablation
+.PHONY: prepare train train-detector compare-detectors evaluate ablation tta
 
 prepare: $(VENV)/.installed-dev $(BLENDER_PYTHON) ## boxes, folds, renders, masks and cut-outs for training
 	$(BIN)/python -m training.prepare --data $(DATA) --python $(BLENDER_PYTHON) --workers 2
@@ -30,6 +30,9 @@ evaluate: $(VENV)/.installed-dev ## measure the recipes on sources that their mo
 ablation: $(VENV)/.installed-dev ## what composed pictures and renders add (after make train)
 	for row in photos composer; do $(BIN)/python -m training.ablation configs/classifier-fast.yaml --row $$row --data $(DATA) || exit 1; done
 	$(BIN)/python -m training.ablation configs/classifier-fast.yaml --data $(DATA) --report reports/ablation
+
+tta: $(VENV)/.installed-dev ## what test-time augmentation adds to the small classifier (after make train)
+	$(BIN)/python -m training.tta configs/classifier-fast.yaml --data $(DATA) --report reports/fast
 
 .venv-synth/bin/python:
 	$(PYTHON) -m venv .venv-synth

@@ -343,10 +343,25 @@ def test_flip_averages_a_photo_and_its_mirror_image(tiny: Path, classifier: Clas
     np.testing.assert_allclose(flipping.embed(PHOTOS), both, atol=1e-2)
 
 
+def test_zoom_averages_a_photo_and_its_middle(tiny: Path, classifier: Classifier) -> None:
+    zooming = load_classifier(tiny, device="cpu", tta="zoom")
+    side = classifier.card.input.size
+    photo = np.random.default_rng(5).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    start = (side - round(0.625 * side)) // 2
+    middle = photo[start : start + round(0.625 * side), start : start + round(0.625 * side)]
+    both = 0.5 * (classifier.embed([photo]) + classifier.embed([middle]))
+    assert np.abs(both - classifier.embed([photo])).max() > 1e-2
+    np.testing.assert_allclose(zooming.embed([photo]), both, atol=1e-2)
+    framed = photo.copy()
+    framed[:4] = 0
+    moved = [np.abs(c.embed([framed]) - c.embed([photo])).max() for c in (zooming, classifier)]
+    assert 0 < moved[0] < moved[1]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"tta": "rotate"}, "tta must be one of none, flip; received 'rotate'"),
+        ({"tta": "rotate"}, "tta must be one of none, flip, zoom; received 'rotate'"),
         ({"backend": "tflite"}, "backend must be one of .*torch.*; received 'tflite'"),
         ({"device": "tpu"}, "device 'tpu' cannot be used"),
         ({"precision": "int4"}, "precision must be auto, .*; received 'int4'"),

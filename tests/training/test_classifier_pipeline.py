@@ -12,7 +12,7 @@ import pytest
 import torch
 import yaml
 
-from training import ablation, evaluate, ship_classifier, train_classifier
+from training import ablation, evaluate, ship_classifier, train_classifier, tta
 from training.classifier.config import read_config
 from training.data.manifest import Record, write_manifest
 from wildvision.errors import ArgumentError
@@ -75,6 +75,11 @@ def test_a_recipe_is_trained_measured_and_shipped(
     run(train_classifier.main, monkeypatch, work / "toy.yaml", "--fold", 0, "--fold", 1, *places)
     assert "toy-fold0: 24 photos" in caplog.text  # the backbone sees no renders
     assert "head fitted on 48 photos" in caplog.text  # and its head them as well
+    run(tta.main, monkeypatch, work / "toy.yaml", "--runs", work / "runs", "--report", work / "report")
+    page = (work / "report" / "tta.md").read_text(encoding="utf-8")
+    assert "48 photos, each scored by a model" in page
+    assert all(f"| ivory | 12 / 2 | {option} |" in page for option in ("none", "flip", "zoom"))
+    assert "| ivory_worked | 1 | 6 |" in page
     run(train_classifier.main, monkeypatch, work / "toy.yaml", "--final", *places)
     run(
         ship_classifier.main, monkeypatch,

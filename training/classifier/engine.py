@@ -197,9 +197,7 @@ def losses(network: Network, logits: Tensor, groups: Tensor, leaves: Tensor, how
 
 
 @torch.inference_mode()
-def score_photos(
-    network: Network, paths: Sequence[Path], how: Preprocess, *, flip: bool = False
-) -> npt.NDArray[np.float32]:
+def score_photos(network: Network, paths: Sequence[Path], how: Preprocess) -> npt.NDArray[np.float32]:
     """Logits ``(n, outputs)`` of photo files in fp32, prepared just as the library does; a bad photo is an error."""
     prepare = Preparer(how)
     device = next(network.parameters()).device
@@ -208,10 +206,8 @@ def score_photos(
         pixels = np.stack([prepare(path, hashes=False).pixels for path in batch])
         x = normalise(torch.from_numpy(pixels).to(device), how)
         with torch.autocast(device.type, torch.bfloat16):
-            logits = network(x)[0].float()
-            if flip:
-                logits = (logits + network(x.flip(3))[0].float()) / 2
-        out.append(logits.cpu().numpy())
+            logits = network(x)[0]
+        out.append(logits.float().cpu().numpy())
     return np.concatenate(out)
 
 

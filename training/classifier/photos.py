@@ -78,5 +78,6 @@ def _cached(
             pixels[i], good[i] = prepared.pixels, True
         pixels.flush()
         part.replace(file)
-        np.save(known, good)
+        np.save(known.with_name(f"{part.name}.npy"), good)
+        known.with_name(f"{part.name}.npy").replace(known)
     return np.load(file, mmap_mode="r"), np.load(known)

@@ -32,7 +32,7 @@ def load_classifier(
         backend: ``torch``.
         precision: ``auto`` (``fp16`` on CUDA, else ``fp32``), ``fp32``, ``fp16`` or ``bf16``.
         limits: What photos may cost before they are refused.
-        tta: ``none``, or ``flip`` to average over each photo and its mirror image.
+        tta: ``none``; ``flip`` to average over each photo and its mirror image, or ``zoom`` over it and its middle.
 
     Raises:
         ModelError: No such model, or it is refused: another sha256, a pickle, a newer card, other classes.
