@@ -78,6 +78,7 @@ def _cached(
             pixels[i], good[i] = prepared.pixels, True
         pixels.flush()
         part.replace(file)
-        np.save(known.with_name(f"{part.name}.npy"), good)
-        known.with_name(f"{part.name}.npy").replace(known)
+        part = part.with_suffix(".npy")
+        np.save(part, good)
+        part.replace(known)  # last: what is there is whole
     return np.load(file, mmap_mode="r"), np.load(known)
