@@ -48,6 +48,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["predict", "a.jpg", "--batch-size", "0"], "must be a whole number above 0, received '0'"),
         (["detect", "a.jpg", "--out", "x", "--batch-size", "0"], "must be a whole number above 0, received '0'"),
         (["calibrate", "m.csv", "--out", "x", "--batch-size", "x"], "must be a whole number above 0, received 'x'"),
+        (["score", "a", "--out", "x", "--max-megapixels", "nan"], "must be a number above 0, received 'nan'"),
+        (["score", "a", "--out", "x", "--fetch-seconds", "-1"], "must be a number above 0, received '-1'"),
         (["predict", "a.jpg", "--batchsize", "4"], "unrecognized arguments: --batchsize"),
         (["taxonomy", "--lang", "fr"], "invalid choice: 'fr'"),
         (["models"], "wildvision models: error: the following arguments are required: ACTION"),
@@ -81,6 +83,17 @@ def test_what_ends_a_command_early_is_one_line(
     monkeypatch.setattr("wildvision.cli.taxonomy.run", fail)
     assert cli.main(["taxonomy"]) == code
     assert capsys.readouterr().err == message
+
+
+def test_a_fault_of_its_own_does_not_pass_for_photos_that_failed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(args: argparse.Namespace) -> int:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("wildvision.cli.taxonomy.run", fail)
+    assert cli.main(["taxonomy"]) == cli.ERROR
+    assert "Traceback" in (shown := capsys.readouterr().err) and shown.endswith("ZeroDivisionError: a bug\n")
 
 
 ENDLESS = """

@@ -146,3 +146,64 @@ def test_an_encrypted_member_is_unsupported(tmp_path: Path) -> None:
     path.write_bytes(data)
     (item,) = open_source(str(path))
     assert isinstance(item.payload, Failure) and item.payload.status is Status.UNSUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("sidecar", "shown"),
+    [
+        (b'{"id": "", "listing_id": "", "a": 1}', ("x.tar::1.jpg", None, {"a": 1})),
+        (b'{"id": "\\ud83d", "listing_id": "\\ud83d"}', ("\\ud83d", "\\ud83d", None)),
+        (b"[" * 100_000, ("x.tar::1.jpg", None, {"json": "[" * 100_000})),
+    ],
+)
+def test_odd_sidecars_spoil_no_photo(tmp_path: Path, sidecar: bytes, shown: object) -> None:
+    path = make_tar(tmp_path / "x.tar", {"1.jpg": b"one", "1.json": sidecar, "2.jpg": b"two"})
+    first, second = open_source(str(path))
+    assert (first.id.removeprefix(f"{tmp_path}/"), first.listing_id, first.extra) == shown
+    assert contents([first, second])[1] == ("2.jpg", "two")
+
+
+@pytest.mark.parametrize("remote", [True, False])
+@pytest.mark.parametrize(
+    ("damage", "status"),
+    [
+        ("content", (Status.UNREADABLE,)),
+        ("header", (Status.UNREADABLE, Status.TRUNCATED)),
+        ("method", (Status.UNSUPPORTED,)),
+    ],
+)
+def test_a_damaged_member_of_a_zip_costs_no_other(
+    tmp_path: Path, remote: bool, damage: str, status: tuple[Status, ...]
+) -> None:
+    import fsspec
+
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("1.jpg", "2.jpg", "3.jpg"):
+            archive.writestr(name, f"photo {name}")
+    data = bytearray(path.read_bytes())
+    header, directory = data.index(b"2.jpg") - 30, data.rindex(b"2.jpg") - 46
+    if damage == "content":
+        data[data.index(b"photo 2.jpg")] ^= 0xFF
+    elif damage == "header":
+        data[header + 14 : header + 46] = b"\xff" * 32
+    else:
+        data[header + 8] = data[directory + 10] = 99
+    path.write_bytes(data)
+    fsspec.filesystem("memory").pipe("/x.zip", bytes(data))
+    items = list(open_source("memory://x.zip" if remote else str(path)))
+    assert [item.id[-5:] for item in items] == ["1.jpg", "2.jpg", "3.jpg"]
+    first, second, third = (LOADER(item.payload)[0] for item in items)
+    assert (first.error, third.error) == ("photo 1.jpg", "photo 3.jpg")
+    assert second.status in status
+
+
+def test_a_zip_of_a_future_version_is_one_row(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("1.jpg", b"one")
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\x01\x02") + 6] = 99
+    path.write_bytes(data)
+    (only,) = open_source(str(path))
+    assert isinstance(only.payload, Failure) and "version 9.9" in only.payload.message

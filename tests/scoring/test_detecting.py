@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.models.tiny import make_tiny_model
 from tests.models.tiny_detector import make_tiny_detector
@@ -14,6 +15,7 @@ from tests.scoring.conftest import make_photo
 from wildvision import BatchPredictor, score
 from wildvision.contract import Status
 from wildvision.models import Classifier, Detector, load_classifier, load_detector
+from wildvision.scoring import ScoreSettings
 from wildvision.scoring.scorer import Scorer
 from wildvision.scoring.validation import validate
 
@@ -83,3 +85,19 @@ def test_a_failing_detector_is_a_failure_and_not_an_empty_photo(tiny: Classifier
 def test_models_are_named_by_name_or_given(tiny: Classifier, folder: Path) -> None:
     scorer = Scorer(tiny, str(folder), batch_size=4, device="cpu")
     assert isinstance(scorer.detector, Detector)
+
+
+def test_a_near_duplicate_has_the_boxes_of_the_first_at_its_own_size(
+    tiny: Classifier, folder: Path, tmp_path: Path
+) -> None:
+    first = make_photo(tmp_path / "in" / "0.png", 0, size=(200, 160))
+    with Image.open(first) as photo:
+        photo.resize((100, 40), Image.Resampling.BICUBIC).save(tmp_path / "in" / "1.png")
+    detector = load_detector(folder, device="cpu")
+    settings = ScoreSettings(dedupe="near", isolation="thread", progress="none")
+    score(tmp_path / "in", tmp_path / "out", classifier=tiny, detector=detector, settings=settings)
+    original, copy = written(tmp_path / "out")
+    assert copy["copy_of"] == original["id"] and original["detections"]
+    for whole, small in zip(original["detections"], copy["detections"], strict=True):
+        x1, y1, x2, y2 = whole["box"]
+        assert small == {**whole, "box": pytest.approx([x1 / 2, y1 / 4, x2 / 2, y2 / 4])}

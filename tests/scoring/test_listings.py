@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from wildvision.errors import ArgumentError
 from wildvision.models import Classifier
 from wildvision.policy import OperatingPoint
 from wildvision.scoring import ScoreSettings, combine, score
-from wildvision.scoring.listings import combine_scores
+from wildvision.scoring.listings import combine_scores, write_listings
 
 GROUPS = ("ivory", "python_skin", "rhino_horn", "hornbill_casque")
 POINTS = {group: OperatingPoint(review=0.5, block=0.9) for group in GROUPS}
@@ -113,3 +114,20 @@ def test_photos_of_a_listing_need_not_lie_together(shop: Path, tiny: Classifier,
     assert [v["listing_id"] for v in verdicts] == ["L1", "L2", "L3", "L4", "L0"]
     assert [v["photos"] for v in verdicts] == [3, 2, 2, 2, 2]
     assert all(v["schema"] == "wildvision-listing/1" and v["decided_by"] for v in verdicts)
+
+
+def test_listings_need_no_temporary_folder_of_the_system(
+    shop: Path, tiny: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    photos = [{"path": str(shop / "a" / "000.jpg"), "listing_id": "L"}]
+    out = tmp_path / "out"
+    settings = ScoreSettings(isolation="thread", workers=1, progress="none")
+    assert score(photos, out, classifier=tiny, settings=settings).listings == 1
+    assert write_listings(out, tiny.card.operating_points) == 1
+    assert sorted(p.name for p in out.iterdir()) == [
+        "listings.jsonl",
+        "manifest.json",
+        "part-00000.jsonl",
+        "parts.jsonl",
+    ]

@@ -123,3 +123,55 @@ def test_the_description_holds_the_digest_of_the_manifest(tmp_path: Path) -> Non
     before = open_source(str(manifest)).describe()
     manifest.write_text("b.jpg\n")
     assert open_source(str(manifest)).describe() != before
+
+
+HALF_AN_EMOJI = "\\ud83d"  # as JSON writes it
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        f'{{"path": "a.jpg", "id": "{HALF_AN_EMOJI}"}}',
+        f'{{"path": "a.jpg", "listing_id": "{HALF_AN_EMOJI}"}}',
+        f'{{"path": "{HALF_AN_EMOJI}.jpg"}}',
+        f'{{"path": "a.jpg", "title": "{HALF_AN_EMOJI}"}}',
+        f'{{"path": "a.jpg", "deep": [{{"{HALF_AN_EMOJI}": ["{HALF_AN_EMOJI}"]}}]}}',
+    ],
+)
+def test_half_characters_are_shown_escaped(tmp_path: Path, row: str) -> None:
+    manifest = tmp_path / "list.jsonl"
+    manifest.write_text(row + "\n")
+    (item,) = read(manifest)
+    shown = json.dumps([item.id, item.path, item.listing_id, item.extra], ensure_ascii=False)
+    assert "\\ud83d" in shown.encode().decode()
+
+
+def test_numbers_and_nesting_beyond_measure_lose_no_row(tmp_path: Path) -> None:
+    manifest = tmp_path / "list.jsonl"
+    deep = "[" * 600 + "]" * 600
+    lines = [f'{{"path": "a.jpg", "n": 1{"0" * 5000}}}', f'{{"path": "b.jpg", "n": {deep}}}', '{"path": "c.jpg"}']
+    manifest.write_text("\n".join(lines) + "\n")
+    too_long, nested, good = read(manifest)
+    assert isinstance(too_long.payload, Failure) and "5001 digits" in too_long.payload.message
+    assert nested.path == "b.jpg" and "nested more than 100 deep" in json.dumps(nested.extra)
+    assert good.path == "c.jpg"
+
+
+def test_huge_numbers_of_an_iterable_are_written_in_hex() -> None:
+    (item,) = open_source([{"path": "a.jpg", "n": 10**5000}])
+    assert json.dumps(item.extra).startswith('{"n": "0x')
+
+
+def test_a_first_row_of_jsonl_without_a_photo_is_one_bad_row(tmp_path: Path) -> None:
+    manifest = tmp_path / "list.jsonl"
+    manifest.write_text('{"title": "no photo"}\n{"path": "a.jpg"}\n')
+    first, second = read(manifest)
+    assert isinstance(first.payload, Failure) and "no column holds the photo" in first.payload.message
+    assert second.path == "a.jpg"
+
+
+def test_jsonl_of_which_no_row_names_a_photo_is_refused(tmp_path: Path) -> None:
+    manifest = tmp_path / "list.jsonl"
+    manifest.write_text("[1]\n" + '{"title": "no photo"}\n' * 300)
+    with pytest.raises(ArgumentError, match="no column holds the photo"):
+        read(manifest)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ from wildvision.contract import Status
 from wildvision.errors import ArgumentError, MissingExtraError
 from wildvision.models import Classifier
 from wildvision.scoring import RemotePolicy, ScoreSettings, open_source, read_rows, score
-from wildvision.scoring.remote import FetchError, _refuse_private, fetch, is_url
+from wildvision.scoring.remote import FetchError, _refuse_private, _walk, fetch, is_url
 
 POLICY = RemotePolicy(allow_private=True, seconds=1.0, max_bytes=500_000, attempts=2, backoff=0.05)
 
@@ -158,6 +160,26 @@ def test_a_bucket_is_walked_in_sorted_order_and_fetched() -> None:
     items = list(open_source("memory://shop"))
     assert [item.id for item in items] == ["a/1.jpg", "a/2.jpg", "b.jpg"]
     assert fetch(items[0].payload, POLICY) == b"/shop/a/1.jpg"
+
+
+def test_a_bucket_may_be_nested_deeper_than_python_recurses() -> None:
+    depth = sys.getrecursionlimit() + 100
+
+    class Nested:
+        def ls(self, folder: str, *, detail: bool) -> list[dict[str, str]]:
+            last = folder.count("/") == depth
+            return [{"name": f"{folder}/{'x.jpg' if last else 'd'}", "type": "file" if last else "directory"}]
+
+    assert [entry["name"] for entry in _walk(Nested(), "shop")] == ["shop/" + "d/" * depth + "x.jpg"]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"seconds": -1.0}, {"seconds": float("nan")}, {"seconds": float("inf")}, {"attempts": 0}, {"max_bytes": 0}],
+)
+def test_a_policy_that_makes_no_sense_is_refused(bad: dict[str, Any]) -> None:
+    with pytest.raises(ArgumentError, match=next(iter(bad))):
+        RemotePolicy(**bad)
 
 
 def test_a_manifest_behind_a_url(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:

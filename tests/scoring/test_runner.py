@@ -286,6 +286,20 @@ def test_overwriting_removes_the_run_and_nothing_else(shop: Path, tiny: Classifi
     assert validate(tmp_path).ok
 
 
+@pytest.mark.parametrize("fault", ["model", "source"])
+def test_overwriting_removes_no_run_before_model_and_source_prove_usable(
+    shop: Path, tiny: Classifier, tmp_path: Path, fault: str
+) -> None:
+    score(shop, tmp_path / "out", classifier=tiny, settings=QUICK)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir() if path.is_file()}
+    manifest = tmp_path / "list.csv"
+    manifest.write_text("title\nno photo\n")
+    source, model = (shop, "no-such-model") if fault == "model" else (manifest, tiny)
+    with pytest.raises(WildvisionError):
+        score(source, tmp_path / "out", classifier=model, settings=QUICK, overwrite=True)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir() if path.is_file()} == before
+
+
 def test_parts_of_unknown_origin_are_not_touched(shop: Path, tiny: Classifier, tmp_path: Path) -> None:
     (tmp_path / "part-00000.jsonl").write_text("somebody's")
     with pytest.raises(ArgumentError, match="without a manifest"):

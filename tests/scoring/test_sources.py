@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import inspect
 import io
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +89,22 @@ def test_names_that_are_not_utf8_are_shown_escaped_and_opened_as_they_are(tmp_pa
 def test_globs(tmp_path: Path, pattern: str, expected: list[str]) -> None:
     touch(tmp_path, "1.jpg", "a/2.jpg", "a/b/3.jpg", "x.png", "1.png")
     assert ids(f"{tmp_path}/{pattern}") == expected
+
+
+def test_a_pattern_that_makes_no_sense_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="no pattern of file names"):
+        ids(str(tmp_path / "[z-a]*.jpg"))
+
+
+def test_folders_may_be_nested_deeper_than_python_recurses(tmp_path: Path) -> None:
+    touch(tmp_path, "d/" * 150 + "x.jpg")
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + 100)
+    try:
+        found = ids(tmp_path)
+    finally:
+        sys.setrecursionlimit(limit)
+    assert found == ["d/" * 150 + "x.jpg"]
 
 
 @pytest.mark.parametrize("missing", ["nowhere", "nowhere/*.jpg", "*.tar"])

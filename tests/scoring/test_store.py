@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wildvision.errors import ArgumentError
 from wildvision.scoring.store import NEAR, CacheKey, Originals, ScoreCache, _flat
 
 A, B, C = (letter * 64 for letter in "abc")
@@ -73,3 +74,11 @@ def test_empty_pictures_are_no_near_duplicates(tmp_path: Path) -> None:
     with Originals(tmp_path / "o.sqlite", since=0, near=True) as originals:
         assert originals.find_or_add(A, "0" * 16, 0, "black") is None
         assert originals.find_or_add(B, "0" * 16, 1, "white") is None
+
+
+def test_a_file_that_is_no_cache_is_refused(tmp_path: Path) -> None:
+    other = tmp_path / "notes.txt"
+    other.write_text("not a database, and longer than the header of one " * 9)
+    with pytest.raises(ArgumentError, match="cannot be used as a score cache"):
+        ScoreCache(CacheKey(str(other), "model"))
+    assert other.read_text().startswith("not a database")

@@ -161,6 +161,17 @@ def test_damage_is_found(run: Path, damage: Any, message: str) -> None:
     assert any(message in problem for problem in report.problems), report.problems
 
 
+def test_lost_listings_are_found(shop: Path, tiny: Classifier, tmp_path: Path) -> None:
+    photos = [{"listing_id": f"L{n}", "path": str(shop / "a" / "000.jpg")} for n in range(3)]
+    score(photos, tmp_path, classifier=tiny, settings=ScoreSettings(isolation="thread", progress="none"))
+    assert validate(tmp_path).ok
+    listings = tmp_path / "listings.jsonl"
+    listings.write_bytes(b"".join(listings.read_bytes().splitlines(keepends=True)[:2]))
+    assert validate(tmp_path).problems == ("the manifest counts 3 listings, listings.jsonl has 2",)
+    listings.unlink()
+    assert not validate(tmp_path).ok
+
+
 def test_doubled_identifiers_are_found(shop: Path, tiny: Classifier, tmp_path: Path) -> None:
     photos = [{"id": str(n % 3), "path": str(shop / "a" / "000.jpg")} for n in range(5)]
     score(photos, tmp_path, classifier=tiny, settings=ScoreSettings(isolation="thread", progress="none"))

@@ -11,6 +11,7 @@ import argparse
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import NoReturn, Protocol, cast
 
@@ -29,7 +30,8 @@ _EPILOG = """\
 exit codes:
   0    every input was scored, or the command did what it says
   1    some inputs could not be scored; each has a row with its status
-  2    wrong arguments, a folder that cannot be written, or a model that cannot be found, verified or loaded
+  2    wrong arguments, a folder that cannot be written, a model that cannot be found, verified or loaded, or a
+       fault of wildvision itself, with its traceback
   130  interrupted
   141  the reader of the output went away
 
@@ -103,4 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return PIPE_CLOSED
     except OSError as e:  # a folder that cannot be written, a full disk; what is wrong with photos is in their rows
         print(f"wildvision: error: {e}", file=sys.stderr)
+        return ERROR
+    except Exception:  # a fault of wildvision's own, which must not pass for SOME_FAILED, the interpreter's own code
+        traceback.print_exc()
         return ERROR

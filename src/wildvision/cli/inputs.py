@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,17 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number above 0, received {text!r}")
     return int(text)
+
+
+def positive_number(text: str) -> float:
+    """A finite number above 0, as the ``type`` of an option."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0.0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, received {text!r}")
+    return value
 
 
 def expand(operands: Iterable[str], *, null: bool = False) -> Iterator[str]:

@@ -7,6 +7,8 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
+from wildvision.cli.inputs import positive_number
+
 if TYPE_CHECKING:
     from wildvision.scoring import ScoreReport, ScoreSettings
 
@@ -62,7 +64,7 @@ def _add_input_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--shard", default="0/1", metavar="I/N", help="score only part I (from 0) of N of the source")
     group.add_argument(
         "--max-megapixels",
-        type=float,
+        type=positive_number,
         default=100.0,
         metavar="N",
         help="refuse larger photos unread; a worker needs up to 15 MB for each megapixel (default: 100)",
@@ -73,7 +75,11 @@ def _add_input_arguments(group: argparse._ArgumentGroup) -> None:
         help="also fetch from loopback, private and link-local addresses",
     )
     group.add_argument(
-        "--fetch-seconds", type=float, default=20.0, metavar="S", help="time limit of one download (default: 20)"
+        "--fetch-seconds",
+        type=positive_number,
+        default=20.0,
+        metavar="S",
+        help="time limit of one download (default: 20)",
     )
 
 

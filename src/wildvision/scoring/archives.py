@@ -17,14 +17,16 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from wildvision.contract import PHOTO_SUFFIXES, Status
-from wildvision.scoring.items import Failure, Item, Slice, checksum, plain, printable
+from wildvision.scoring.items import Failure, Item, Slice, checksum, printable
+from wildvision.scoring.manifests import text_of
 from wildvision.scoring.remote import PUBLIC_ONLY, RemotePolicy, is_url, open_remote
 
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 
 _SIDECARS = frozenset({".caption", ".cls", ".id", ".json", ".txt", ".url"})
 _SIDECAR_BYTES = 1 << 20
-_BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, NotImplementedError)
+_BROKEN = (*_DAMAGED, tarfile.TarError, OSError)
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Archives:
                     members += 1
                     yield item
             except _BROKEN as e:
-                name = f"{printable(path)}::#{members}"
+                name = f"{path}::#{members}"
                 reason = f"the archive cannot be read on after {members} photos: {e}"
                 yield Item(name, name, Failure(Status.TRUNCATED, reason), stamp=reason)
 
@@ -81,17 +83,17 @@ class Archives:
             for member in archive.infolist():
                 if member.is_dir():
                     continue
-                name = f"{printable(path)}::{printable(member.filename)}"
+                name = f"{path}::{member.filename}"
                 place = member.header_offset, member.compress_size
                 payload: Any = Slice(path, *place, zipped=member.compress_type, crc=member.CRC)
                 if member.flag_bits & 1:
                     payload = Failure(Status.UNSUPPORTED, "this member is encrypted")
                 elif max(member.file_size, member.compress_size) > self.policy.max_bytes:
                     payload = self._too_large(member.file_size)
-                elif remote:
-                    payload = archive.read(member)
                 elif member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                     payload = Failure(Status.UNSUPPORTED, f"zip compression method {member.compress_type}")
+                elif remote:
+                    payload = _unpacked(archive, member)
                 yield Item(name, name, payload, stamp=f"{member.file_size}:{member.CRC:08x}")
 
     def _tar(self, path: str) -> Iterator[Item]:
@@ -119,7 +121,7 @@ class Archives:
             yield from _sample(sample, sidecars)
 
     def _member(self, archive: tarfile.TarFile, member: tarfile.TarInfo, path: str, *, inline: bool) -> Item:
-        name = f"{printable(path)}::{printable(member.name)}"
+        name = f"{path}::{member.name}"
         if not member.isreg():
             return Item(name, name, Failure(Status.UNSUPPORTED, "a link or special file in the archive"))
         if member.size > self.policy.max_bytes:
@@ -133,6 +135,13 @@ class Archives:
 
     def _too_large(self, size: int) -> Failure:
         return Failure(Status.TOO_LARGE, f"{size} bytes is more than the limit of {self.policy.max_bytes} bytes")
+
+
+def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes | Failure:
+    try:
+        return archive.read(member)
+    except _DAMAGED as e:
+        return Failure(Status.UNREADABLE, f"damaged in the archive: {e}")
 
 
 def _members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
@@ -153,18 +162,18 @@ def _sample(sample: list[tuple[str, Item]], sidecars: dict[str, bytes]) -> Itera
         if ending.endswith("json"):
             try:
                 parsed = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 parsed = text
-            columns.update(plain(parsed) if isinstance(parsed, dict) else {ending: parsed})
+            columns.update(parsed if isinstance(parsed, dict) else {ending: parsed})
         else:
             columns[ending] = text.strip()
     photos = [item for suffix, item in sample if suffix not in _SIDECARS]
-    own_id = columns.pop("id", None) if len(photos) == 1 else None
-    listing = columns.pop("listing_id", None)
+    own_id = text_of(columns.pop("id", None)) if len(photos) == 1 else None
+    listing = text_of(columns.pop("listing_id", None))
     for item in photos:
         yield replace(
             item,
-            id=item.id if own_id is None else str(own_id),
-            listing_id=None if listing is None else str(listing),
-            extra=columns or None,
+            id=own_id or item.id,
+            listing_id=listing,
+            extra=columns,
         )

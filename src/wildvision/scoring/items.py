@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,12 @@ from typing import Any
 
 from wildvision.contract import Status
 from wildvision.errors import ArgumentError
+
+_LONE_SURROGATES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""Half characters that no encoding of text holds; those left out stand for bytes of file names."""
+_DEEPEST = 100
+_LARGEST_BITS = 10_000
+"""Python refuses to write out integers of more than 4,300 decimal digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +51,13 @@ class Failure:
     status: Status
     message: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", printable(self.message))
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One photo to score.
+    """One photo to score. Whatever texts it is made of, it holds only what a row can hold.
 
     Attributes:
         id: Identifier, unique in its run.
@@ -65,6 +75,12 @@ class Item:
     listing_id: str | None = None
     extra: Mapping[str, Any] | None = None
     stamp: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("id", "path", "listing_id"):
+            if (text := getattr(self, name)) is not None:
+                object.__setattr__(self, name, printable(text))
+        object.__setattr__(self, "extra", plain(self.extra or None))
 
 
 class Fingerprint:
@@ -117,9 +133,12 @@ WHOLE = Shard()
 """All of a source."""
 
 
-def printable(name: str) -> str:
-    r"""A file name as valid Unicode: bytes that are not UTF-8 become ``\xNN``."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+def printable(text: str) -> str:
+    r"""Text as valid Unicode: bytes of a file name that are not UTF-8 become ``\xNN``, half characters ``\uNNNN``."""
+    if text.isascii():
+        return text
+    whole = _LONE_SURROGATES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return whole.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def checksum(data: bytes) -> str:
@@ -127,18 +146,24 @@ def checksum(data: bytes) -> str:
     return f"{len(data)}:{zlib.crc32(data):08x}"
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any, depth: int = 0) -> Any:
     """A value of a source's column as JSON can hold it; times become ISO text, bytes become base64."""
-    if value is None or isinstance(value, str | bool | int):
+    if isinstance(value, str):
+        return printable(value)
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, int):
+        return value if value.bit_length() <= _LARGEST_BITS else hex(value)
     if isinstance(value, float):
         return value if value == value and abs(value) != float("inf") else None
     if isinstance(value, bytes | bytearray | memoryview):
         return base64.b64encode(bytes(value)).decode()
+    if depth == _DEEPEST:
+        return f"(left out: nested more than {_DEEPEST} deep)"
     if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
+        return {printable(str(k)): plain(v, depth + 1) for k, v in value.items()}
     if isinstance(value, list | tuple | set):
-        return [plain(v) for v in value]
+        return [plain(v, depth + 1) for v in value]
     if hasattr(value, "tolist"):
-        return plain(value.tolist())
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+        return plain(value.tolist(), depth + 1)
+    return printable(value.isoformat() if hasattr(value, "isoformat") else str(value))

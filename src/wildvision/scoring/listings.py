@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 from wildvision.contract import Decision
 from wildvision.errors import ArgumentError
 from wildvision.policy import OperatingPoint, decide, deciding_group
+from wildvision.scoring.runmanifest import STATE
 from wildvision.scoring.sinks import read_rows, sync_folder
 
 SCHEMA = "wildvision-listing/1"
@@ -153,21 +153,31 @@ def combine(
 def write_listings(folder: str | os.PathLike[str], operating_points: Mapping[str, OperatingPoint]) -> int:
     """Combine the rows of a finished run into ``listings.jsonl``, in order of each listing's first photo.
 
-    The photos of a listing need not lie together in the input; memory does not grow with their number.
+    The photos of a listing need not lie together in the input; memory does not grow with their number. The rows are
+    sorted on disk, in the folder itself.
 
     Returns:
         The number of listings.
     """
     root = Path(folder)
     temporary = root / f".{NAME}.tmp"
+    scratch = root / STATE / "listings.sqlite"
+    scratch.parent.mkdir(exist_ok=True)
+    scratch.unlink(missing_ok=True)  # of a run that was killed here
     count = 0
-    with tempfile.TemporaryDirectory() as scratch, temporary.open("wb") as f:
-        for rows in _by_listing(root, Path(scratch) / "rows.sqlite"):
-            f.write(json.dumps(combine(rows, operating_points).to_row(), ensure_ascii=False).encode() + b"\n")
-            count += 1
-        f.flush()
-        os.fsync(f.fileno())
-    temporary.replace(root / NAME)
+    try:
+        with temporary.open("wb") as f:
+            for rows in _by_listing(root, scratch):
+                f.write(json.dumps(combine(rows, operating_points).to_row(), ensure_ascii=False).encode() + b"\n")
+                count += 1
+            f.flush()
+            os.fsync(f.fileno())
+        temporary.replace(root / NAME)
+    finally:
+        for path in (temporary, scratch):
+            path.unlink(missing_ok=True)
+        with suppress(OSError):  # not empty: a run is at work
+            scratch.parent.rmdir()
     sync_folder(root)
     return count
 

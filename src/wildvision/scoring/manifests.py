@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ _PATHS = ("path", "image_path", "file", "filename", "file_name", "filepath", "ur
 _BYTES = ("bytes", "image_bytes", "content")
 _IDS = ("id", "image_id", "photo_id")
 _LISTINGS = ("listing_id", "listing", "ad_id", "advert_id", "item_id")
+_HEAD = 100
+"""Rows of JSONL of which one must name a photo, lest the fault is taken for theirs and not for the column's name."""
 
 
 @dataclass(frozen=True)
@@ -106,20 +109,37 @@ class Manifest:
 
     def __iter__(self) -> Iterator[Item]:
         base = self.path.rpartition("/")[0] if is_url(self.path) else str(Path(self.path).parent)
+        varied = self._suffix in (".jsonl", ".ndjson")  # whose rows may differ in their keys
+        records = self._records()
+        head = list(islice(records, _HEAD)) if varied else []
+        self._refuse_hopeless(head)
         columns: Columns | None = None
-        for number, record in enumerate(self._records()):
+        for number, record in enumerate(chain(head, records)):
             if isinstance(record, str):
                 yield _bad_row(number, record, record)
                 continue
-            if columns is None or self._suffix in (".jsonl", ".ndjson"):  # JSONL rows may differ in their keys
+            if columns is None or varied:
                 try:
                     columns = self.columns.resolve(record)
                 except ArgumentError as e:
-                    if number == 0 or columns is None:
+                    if not varied:
                         raise
                     yield _bad_row(number, str(e), json.dumps(plain(record)))
                     continue
             yield item_of(record, number, columns, base=base)
+
+    def _refuse_hopeless(self, head: list[Mapping[str, Any] | str]) -> None:
+        refusal: ArgumentError | None = None
+        for record in head:
+            if isinstance(record, str):
+                continue
+            try:
+                self.columns.resolve(record)
+                return
+            except ArgumentError as e:
+                refusal = refusal or e
+        if refusal:
+            raise refusal
 
     @property
     def _suffix(self) -> str:
@@ -155,8 +175,8 @@ def item_of(record: Mapping[str, Any], number: int, columns: Columns, *, base: s
         base: Folder or URL that relative paths are relative to; ``None`` leaves them alone.
     """
     used = {columns.path, columns.bytes, columns.id, columns.listing}
-    id_, listing = _text(record.get(columns.id or "")), _text(record.get(columns.listing or ""))
-    extra = {printable(str(k)): _clean(plain(v)) for k, v in record.items() if k not in used} or None
+    id_, listing = text_of(record.get(columns.id or "")), text_of(record.get(columns.listing or ""))
+    extra = {k: v for k, v in record.items() if k not in used}
     data = record.get(columns.bytes or "")
     path = record.get(columns.path or "")
     if path is not None and not isinstance(path, str | os.PathLike):
@@ -172,8 +192,7 @@ def item_of(record: Mapping[str, Any], number: int, columns: Columns, *, base: s
         stamp = read_stamp(data)
     if payload is None:
         payload = Failure(Status.NOT_FOUND, f"row {number} of the manifest names no photo")
-    shown = printable(shown) if shown else None
-    return Item(id_ if id_ is not None else str(number), shown, payload, listing, extra, stamp)
+    return Item(id_ if id_ is not None else str(number), shown or None, payload, listing, extra, stamp)
 
 
 def _bad_row(number: int, reason: str, stamp: str) -> Item:
@@ -217,7 +236,7 @@ def _table(reader: Iterator[dict[str | Any, Any]]) -> Iterator[Mapping[str, Any]
 def _parsed(line: str) -> Mapping[str, Any] | str:
     try:
         record = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as e:
+    except (ValueError, RecursionError) as e:  # ValueError also for an integer of more digits than Python reads
         return f"not JSON ({e})"
     return record if isinstance(record, dict) else f"expected a JSON object, received {type(record).__name__}"
 
@@ -226,9 +245,6 @@ def _first(candidates: tuple[str, ...], names: Mapping[str, Any] | list[str]) ->
     return next((c for c in candidates if c in names), None)
 
 
-def _text(value: Any) -> str | None:
-    return None if value is None or value == "" else printable(str(value))
-
-
-def _clean(value: Any) -> Any:
-    return printable(value) if isinstance(value, str) else value
+def text_of(value: Any) -> str | None:
+    """An identifier as a source gives it; an empty one is none."""
+    return None if value is None or value == "" else str(value)

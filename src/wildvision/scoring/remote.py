@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import math
 import re
 import socket
 import time
@@ -18,12 +19,13 @@ from typing import Any, NoReturn
 
 from wildvision.contract import Status
 from wildvision.errors import ArgumentError, MissingExtraError
-from wildvision.scoring.items import Item, printable
+from wildvision.scoring.items import Item
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _HTTP = ("http://", "https://")
 _RETRIED_CODES = {408, 425, 429, 500, 502, 503, 504}
 _CHUNK = 1 << 18
+_LEAST = {"seconds": 0.001, "max_bytes": 1, "attempts": 1, "backoff": 0, "max_redirects": 0}
 _STORES = {"s3", "s3a", "gs", "gcs", "hf", "az", "abfs", "abfss", "oss", "memory"}
 """Schemes whose servers the operator chose by configuration, not the URL."""
 
@@ -48,6 +50,11 @@ class RemotePolicy:
     attempts: int = 3
     backoff: float = 0.5
     max_redirects: int = 5
+
+    def __post_init__(self) -> None:
+        for name, least in _LEAST.items():
+            if not (math.isfinite(value := getattr(self, name)) and value >= least):
+                raise ArgumentError(f"{name} must be a number of at least {least}; received {value!r}")
 
     @property
     def worst_seconds(self) -> float:
@@ -137,16 +144,25 @@ class RemoteFolder:
             relative = name[len(root) :].lstrip("/")
             stamp = str(entry.get("ETag") or entry.get("etag") or entry.get("mtime") or "")
             url = str(fs.unstrip_protocol(name))
-            yield Item(printable(relative), url, url, stamp=f"{entry.get('size')}:{stamp}")
+            yield Item(relative, url, url, stamp=f"{entry.get('size')}:{stamp}")
 
 
-def _walk(fs: Any, folder: str) -> Iterator[dict[str, Any]]:
-    for entry in sorted(fs.ls(folder, detail=True), key=lambda e: str(e["name"])):
+def _walk(fs: Any, root: str) -> Iterator[dict[str, Any]]:
+    def listed(folder: str) -> Iterator[dict[str, Any]]:
+        return iter(sorted(fs.ls(folder, detail=True), key=lambda e: str(e["name"])))
+
+    open_folders = [(root, listed(root))]
+    while open_folders:
+        folder, entries = open_folders[-1]
+        entry = next(entries, None)
+        if entry is None:
+            open_folders.pop()
+            continue
         name = str(entry["name"]).rstrip("/")
         if name == folder or name.rpartition("/")[2].startswith("."):
             continue
         if entry["type"] == "directory":
-            yield from _walk(fs, name)
+            open_folders.append((name, listed(name)))
         else:
             yield entry
 

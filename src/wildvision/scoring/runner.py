@@ -15,6 +15,7 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,7 @@ def score(
         classifier: A classifier, or what :func:`~wildvision.models.load_classifier` takes.
         detector: A detector, or what ``load_detector`` takes; ``None`` runs none.
         resume: Go on with the run that the folder holds, if it holds one.
-        overwrite: Remove the run that the folder holds, if it holds one.
+        overwrite: Remove the run that the folder holds, if it holds one, once model and source proved usable.
         settings: Everything else.
 
     Raises:
@@ -76,15 +77,13 @@ def score(
         raise ArgumentError("resume and overwrite exclude each other: go on with the run, or remove it?")
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
-        if overwrite:
-            _clear(folder)
-        before = RunManifest.read(folder)
+        before = None if overwrite else RunManifest.read(folder)
         if before is not None and not resume:
             raise ArgumentError(
                 f"{folder} holds a run already ({before.state}); go on with it by resume=True (--resume), remove it by "
                 "overwrite=True (--overwrite), or choose another folder"
             )
-        if before is None and any(folder.glob("part-*")):
+        if not (folder / NAME).exists() and any(folder.glob("part-*")):
             raise ArgumentError(f"{folder} holds parts without a {NAME}; choose another folder")
         scorer = Scorer(classifier, detector, batch_size=settings.batch_size, **settings.model_options)
         manifest = RunManifest("running", inputs.describe(), scorer.identity(), settings.recorded())
@@ -94,7 +93,11 @@ def score(
             parts = read_parts(folder)
             sweep(folder, parts)
             manifest = dataclasses.replace(before, state=before.state if before.totals else "running")
-        return _Run(folder, inputs, scorer, settings, manifest, parts).go()
+        items = iter(inputs)
+        first = list(islice(items, 1))
+        if overwrite:  # not before model and input have proved to be usable
+            _clear(folder)
+        return _Run(folder, inputs, chain(first, items), scorer, settings, manifest, parts).go()
 
 
 class _Run:
@@ -104,12 +107,14 @@ class _Run:
         self,
         folder: Path,
         source: Source,
+        items: Iterator[Item],
         scorer: Scorer,
         settings: ScoreSettings,
         manifest: RunManifest,
         parts: list[Part],
     ) -> None:
-        self._folder, self._source, self._scorer, self._settings = folder, source, scorer, settings
+        self._folder, self._source, self._items = folder, source, items
+        self._scorer, self._settings = scorer, settings
         self._manifest, self._parts = manifest, parts
         self._finished = manifest.totals is not None
         self._writer = PartWriter(folder, settings.format, scorer.groups, parts)
@@ -118,7 +123,7 @@ class _Run:
 
     def go(self) -> ScoreReport:
         settings, resumed = self._settings, self._writer.rows
-        items = iter(self._source)
+        items = self._items
         skip_finished(items, self._parts, self._fingerprint, self._folder)
         if self._finished:
             if next(items, None) is not None:

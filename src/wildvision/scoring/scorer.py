@@ -165,8 +165,15 @@ def failed_prediction(photo: Prepared, status: Status, error: str | None, model:
 
 
 def with_facts_of(verdict: Verdict, photo: Prepared) -> Verdict:
-    """A verdict from the cache with the photo's own size and hashes, as far as the photo was decoded."""
-    return {**verdict, **{key: value for key in _FACTS if (value := getattr(photo, key)) is not None}}
+    """A verdict on a copy with the copy's own size and hashes, as far as it was decoded; boxes are scaled to it."""
+    own = {**verdict, **{key: value for key in _FACTS if (value := getattr(photo, key)) is not None}}
+    if verdict["detections"] and (own["width"], own["height"]) != (verdict["width"], verdict["height"]):
+        scale = own["width"] / verdict["width"], own["height"] / verdict["height"]
+        own["detections"] = [
+            {**found, "box": [edge * scale[i % 2] for i, edge in enumerate(found["box"])]}
+            for found in verdict["detections"]
+        ]
+    return own
 
 
 def row_of(item: Item, verdict: Verdict, copy_of: str | None) -> dict[str, Any]:

@@ -64,11 +64,11 @@ class Folder:
     def __iter__(self) -> Iterator[Item]:
         wanted = _matcher(self.pattern) if self.pattern else None
         skip = frozenset(_identity(p) for p in self.exclude if p.exists())
-        for relative, entry, failure in _walk(self.root, "", skip):
+        for relative, entry, failure in _walk(self.root, skip):
             if wanted is None or wanted(relative):
                 path = os.path.join(self.root, relative)  # noqa: PTH118  (Path would normalise what the user wrote)
                 stamp = _stamp(entry) if entry else ""
-                yield Item(printable(relative), printable(path), failure or path, stamp=stamp)
+                yield Item(relative, path, failure or path, stamp=stamp)
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Objects:
                 yield item_of(value, number, self.columns.resolve(value), base=None)
             elif isinstance(value, str | os.PathLike):
                 path = os.fspath(value)
-                yield Item(str(number), printable(path), path)
+                yield Item(str(number), path, path)
             else:
                 if hasattr(value, "read") and hasattr(value, "tell"):  # a file object does not reach a worker process
                     value = value.read(self.max_bytes + 1)
@@ -197,25 +197,38 @@ def _from_glob(pattern: str, policy: RemotePolicy, exclude: tuple[Path, ...]) ->
 
 
 def _walk(
-    root: Path, prefix: str, seen: frozenset[tuple[int, int]]
+    root: Path, skip: frozenset[tuple[int, int]]
 ) -> Iterator[tuple[str, os.DirEntry[str] | None, Failure | None]]:
-    """Files below ``root/prefix``, depth first: ``(relative path, entry, failure)``. ``seen`` is never entered."""
-    here = root / prefix
-    try:
-        identity = _identity(here)
-        with os.scandir(here) as listing:
-            entries = sorted((e for e in listing if not e.name.startswith(".")), key=lambda e: e.name)
-    except OSError as e:
-        yield f"{prefix}/", None, Failure(Status.UNREADABLE, f"this folder cannot be listed: {e.strerror}")
-        return
-    if identity in seen:
-        return
-    for entry in entries:
+    """Files below ``root``, depth first: ``(relative path, entry, failure)``. ``skip`` is never entered."""
+    waiting: list[str] = [""]
+    open_folders: list[tuple[str, tuple[int, int], Iterator[os.DirEntry[str]]]] = []
+    while waiting or open_folders:
+        if waiting:
+            prefix = waiting.pop()
+            try:
+                identity, entries = _listed(root / prefix)
+            except OSError as e:
+                yield f"{prefix}/", None, Failure(Status.UNREADABLE, f"this folder cannot be listed: {e.strerror}")
+                continue
+            if identity not in skip and all(identity != above for _, above, _ in open_folders):
+                open_folders.append((prefix, identity, entries))
+            continue
+        prefix, _, entries = open_folders[-1]
+        entry = next(entries, None)
+        if entry is None:
+            open_folders.pop()
+            continue
         relative = f"{prefix}/{entry.name}" if prefix else entry.name
         if _is_folder(entry):
-            yield from _walk(root, relative, seen | {identity})
+            waiting.append(relative)
         else:
             yield relative, entry, _special(entry)
+
+
+def _listed(folder: Path) -> tuple[tuple[int, int], Iterator[os.DirEntry[str]]]:
+    with os.scandir(folder) as listing:
+        entries = sorted((e for e in listing if not e.name.startswith(".")), key=lambda e: e.name)
+    return _identity(folder), iter(entries)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -264,4 +277,7 @@ def _matcher(pattern: str) -> Callable[[str], object]:
             out, i = out + f"[{'^' + body[1:] if body[0] == '!' else body}]", end + 1
         else:
             out, i = out + re.escape(pattern[i]), i + 1
-    return re.compile(out, re.DOTALL).fullmatch
+    try:
+        return re.compile(out, re.DOTALL).fullmatch
+    except re.error as e:
+        raise ArgumentError(f"{pattern!r} is no pattern of file names: {e}") from e

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from wildvision.errors import ArgumentError
+
 NEAR = 3
 """Most bits in which two perceptual hashes of near duplicates differ; see :class:`Originals`."""
 
@@ -36,9 +38,18 @@ class ScoreCache:
     Args:
         key: Which file, which model.
         readonly: For workers, which only ask whether a photo is known.
+
+    Raises:
+        ArgumentError: The file is no score cache, or cannot be opened.
     """
 
     def __init__(self, key: CacheKey, *, readonly: bool = False) -> None:
+        try:
+            self._open(key, readonly)
+        except sqlite3.Error as e:
+            raise ArgumentError(f"{key.path} cannot be used as a score cache: {e}; name another file") from e
+
+    def _open(self, key: CacheKey, readonly: bool) -> None:
         self._db = _connect(Path(key.path), readonly=readonly)
         if readonly:
             found = self._db.execute("SELECT rowid FROM models WHERE name = ?", (key.model,)).fetchone()

@@ -20,6 +20,7 @@ from typing import Any
 
 from wildvision.contract import SCHEMA, Decision, Status
 from wildvision.errors import ArgumentError, WildvisionError
+from wildvision.scoring.listings import NAME as LISTINGS
 from wildvision.scoring.rows import ROW_FIELDS
 from wildvision.scoring.runmanifest import RunManifest
 from wildvision.scoring.sinks import LOG, Part, read_part, read_parts
@@ -92,6 +93,8 @@ def validate(out: str | os.PathLike[str]) -> ValidationReport:
         problems.append(f"parts that {LOG} does not name: {', '.join(sorted(extra)[:5])}; resume the run to mend this")
     if manifest.totals is not None and manifest.totals["rows"] != rows:
         problems.append(f"the manifest counts {manifest.totals['rows']} rows, the parts have {rows}")
+    if manifest.totals is not None:
+        problems += _listing_problems(folder / LISTINGS, manifest.totals["listings"])
     return ValidationReport(rows, len(parts), manifest.state == "complete", tuple(problems))
 
 
@@ -184,6 +187,15 @@ def _part_problems(folder: Path, part: Part, rows: int, ids: array[int]) -> Iter
         yield f"{part.part}: cannot be read after row {count}: {e}"
     if count != part.rows:
         yield f"{part.part}: has {count} rows, {LOG} says {part.rows}"
+
+
+def _listing_problems(path: Path, expected: int) -> Iterator[str]:
+    lines = 0
+    if path.exists():
+        with path.open("rb") as f:
+            lines = sum(1 for _ in f)
+    if lines != expected:
+        yield f"the manifest counts {expected} listings, {path.name} has {lines}"
 
 
 def _doubled(ids: array[int]) -> int:
