@@ -59,8 +59,8 @@ def main() -> None:
     config = read_config(args.config, data=args.data)
     if args.head and not args.row:
         parser.error("--head fits the heads of a row; name it with --row")
-    if config.partner:
-        parser.error(f"{config.name} has a partner, which would take part in every row; give a recipe without one")
+    if config.partners:
+        parser.error(f"{config.name} has partners, which would take part in every row; give a recipe without")
     if args.report:
         write_ablation(config, args.runs, args.report)
         return

@@ -58,8 +58,8 @@ def metrics_block(cards: Sequence[ModelCard]) -> Iterator[str]:
     if not cards:
         yield "*This checkout bundles no trained model, so there are no numbers to show.*"
     for card in cards:
-        other = short_name(card.helper) if card.helper else ""
-        beside = f" with `{other}` beside it" if other else ""
+        others = " and ".join(f"`{short_name(helper)}`" for helper in card.helpers)
+        beside = f" with {others} beside it" if others else ""
         yield f"**`{card.name}`** ({card.kind}, {card.architecture}{beside}, {card.weights.bytes / 1e6:.1f} MB)"
         measured = [part for part in PARTS if (card.metrics.get(part) or {}).get("groups")]
         if not measured:

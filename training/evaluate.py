@@ -14,7 +14,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -82,10 +82,10 @@ def evaluate(config: ClassifierConfig, runs: Path, *, robustness: int = 20) -> t
 
 
 def load_network(config: ClassifierConfig, run: Path) -> Network:
-    """The averaged weights of a finished run, in evaluation mode, with those of the partner's run of the same fold."""
+    """The averaged weights of a finished run, in evaluation mode, with those of the partners' runs of the same fold."""
     network = Network(config.architecture, Rollup.of(load_taxonomy()))
     network.load_state_dict(torch.load(run / "average.pt", map_location="cpu", weights_only=True))
-    if partner := config.partner_config():
+    for partner in config.partner_configs():
         network.join(load_network(partner, partner_run(config, partner, run)), partner.input.size)
     return network.eval()
 
@@ -104,16 +104,16 @@ def _stress(network: Network, config: ClassifierConfig, rows: Sequence[Row], roo
             taxonomy=load_taxonomy(),
             training={},
         )
-        if partner := config.partner_config():
-            assert network.partner is not None
+        partners = []
+        for partner, joined in zip(config.partner_configs(), network.partners, strict=True):
             other = draft_card(
                 name=partner.name,
                 architecture=partner.architecture,
                 input=partner.input,
                 taxonomy=load_taxonomy(),
             )
-            card = dataclasses.replace(card, partner=export_weights(network.partner, other, Path(folder)).model_id)
-        export_weights(network, card, Path(folder))
+            partners.append(export_weights(cast(Network, joined), other, Path(folder)).model_id)
+        export_weights(network, dataclasses.replace(card, partners=tuple(partners)), Path(folder))
         return stress(
             load_classifier(Path(folder) / f"{config.name}.json"), rows, root, strengths=(STRENGTH,), seed=config.seed
         )

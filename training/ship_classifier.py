@@ -2,7 +2,7 @@
 
 python -m training.ship_classifier configs/classifier-fast.yaml --to src/wildvision/weights
 
-Needs `--final` and every `--fold` of training/train_classifier.py, and a partner already shipped there. Calibration
+Needs `--final` and every `--fold` of training/train_classifier.py, and partners already shipped there. Calibration
 and thresholds are fitted on the pooled out-of-fold scores; the numbers are those of policies fitted on other sources
 than the photo's own.
 """
@@ -13,7 +13,7 @@ import argparse
 import dataclasses
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -43,8 +43,10 @@ def main() -> None:
     args = parser.parse_args()
     config = read_config(args.config, data=args.data)
     network = load_network(config, args.runs / f"{config.name}-final")
-    partner = config.partner_config()
-    partner_id = shipped_partner(network, partner.name, args.to) if partner else ""
+    partners = tuple(
+        shipped_partner(cast(Network, joined), partner.name, args.to)
+        for partner, joined in zip(config.partner_configs(), network.partners, strict=True)
+    )
     evaluation, table = evaluate(config, args.runs, robustness=args.robustness)
     if args.report:
         write_report(evaluation, args.report)
@@ -60,7 +62,7 @@ def main() -> None:
         taxonomy=load_taxonomy(),
         training=_training(config, table),
     )
-    card = dataclasses.replace(card, partner=partner_id)
+    card = dataclasses.replace(card, partners=partners)
     # The refitted head's logits are small and not centred: no temperature alone can make probabilities of them.
     card, chosen = recalibrate(card, table, methods=("platt",))
     card = dataclasses.replace(card, metrics=metrics_block(evaluation, measured_on, calibration=chosen))
@@ -68,16 +70,15 @@ def main() -> None:
     print(f"{written.name}: {written.weights.bytes / 1e6:.1f} MB, sha256 {written.weights.sha256[:12]}")
 
 
-def shipped_partner(network: Network, name: str, folder: Path) -> str:
-    """The ``model_id`` of the partner in ``folder``.
+def shipped_partner(partner: Network, name: str, folder: Path) -> str:
+    """The ``model_id`` of a partner in ``folder``.
 
     Raises:
-        ArgumentError: Its weights are not those that ``network`` was measured with.
+        ArgumentError: Its weights are not those of ``partner``, which was measured.
     """
-    assert network.partner is not None
     shipped = read_card(folder / f"{name}.json")
     with tempfile.TemporaryDirectory() as scratch:
-        measured = export_weights(network.partner, shipped, Path(scratch))
+        measured = export_weights(partner, shipped, Path(scratch))
     if measured.model_id != shipped.model_id:
         raise ArgumentError(f"{folder / name} holds other weights than the run of {name}; ship {name} first")
     return shipped.model_id

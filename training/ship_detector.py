@@ -206,11 +206,10 @@ def _looked(config: DetectorConfig, classifier: ClassifierConfig | None, fold: i
 
 
 def _weights(classifier: ClassifierConfig | None, run: Path | None) -> list[Path]:
-    """Weight files of a classifier's run and of its partner's of the same fold, those that are there."""
+    """Weight files of a classifier's run and of its partners' of the same fold, those that are there."""
     if classifier is None or run is None:
         return []
-    partner = classifier.partner_config()
-    folders = [run, partner_run(classifier, partner, run)] if partner else [run]
+    folders = [run, *(partner_run(classifier, partner, run) for partner in classifier.partner_configs())]
     return [path for folder in folders if (path := folder / "average.pt").exists()]
 
 

@@ -57,7 +57,7 @@ def main() -> None:
     config = read_config(args.config, data=args.data)
     if args.scores and args.final:
         parser.error("--scores measures held-out photos, of which --final has none")
-    check_partner(config, args.fold or [], args.runs)
+    check_partners(config, args.fold or [], args.runs)
     photos = load_photos(
         [Path(m) for m in config.manifests],
         annotations=Path(config.annotations),
@@ -73,27 +73,25 @@ def main() -> None:
             train(config, photos, fold, runs=args.runs, cache=args.cache)
 
 
-def check_partner(config: ClassifierConfig, folds: Collection[int | None], runs: Path) -> None:
-    """Make sure that the partner has been trained, before hours go into scores that need it.
+def check_partners(config: ClassifierConfig, folds: Collection[int | None], runs: Path) -> None:
+    """Make sure that the partners have been trained, before hours go into scores that need them.
 
     Args:
-        config: The classifier with the partner, or one without.
+        config: The classifier with partners, or one without.
         folds: Folds that are needed; ``None`` stands for the run that ships.
         runs: Folder with the runs.
 
     Raises:
-        ArgumentError: It has not, or it cannot be a partner.
+        ArgumentError: One has not, or it cannot be a partner.
     """
-    partner = config.partner_config()
-    if partner is None:
-        return
     names = {"--final" if k is None else f"--fold {k}": "final" if k is None else f"fold{k}" for k in folds}
-    missing = [option for option, run in names.items() if not (runs / f"{partner.name}-{run}" / "average.pt").exists()]
-    if missing:
-        raise ArgumentError(
-            f"{config.name} needs its partner {partner.name}; train it first with 'python -m "
-            f"training.train_classifier {config.partner} {' '.join(missing)}'"
-        )
+    for path, partner in zip(config.partners, config.partner_configs(), strict=True):
+        done = [(runs / f"{partner.name}-{run}" / "average.pt").exists() for run in names.values()]
+        if missing := [option for option, there in zip(names, done, strict=True) if not there]:
+            raise ArgumentError(
+                f"{config.name} needs its partner {partner.name}; train it first with 'python -m "
+                f"training.train_classifier {path} {' '.join(missing)}'"
+            )
 
 
 def train(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: Path, cache: Path) -> None:
@@ -116,7 +114,7 @@ def train(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: P
 
 def fit_head_anew(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: Path) -> None:
     """Fit the head of a finished run by the present recipe, on the present photos and renders; the backbone stays."""
-    network = load_network(dataclasses.replace(config, partner=""), _folder(config, fold, runs))
+    network = load_network(dataclasses.replace(config, partners=()), _folder(config, fold, runs))
     network.to("cuda" if torch.cuda.is_available() else "cpu", memory_format=torch.channels_last)
     own = {name: value.clone() for name, value in network.backbone.state_dict().items()}
     _finish(network, own, config, photos, fold, runs)
@@ -134,7 +132,9 @@ def _finish(
     rows = _rows(config, photos, fold)
     whole = BatchSampler(photos.records, rows, config.sampling, size=config.batch_size, seed=config.seed)
     refit(network, towards, photos, whole, config)
-    torch.save(network.state_dict(), _folder(config, fold, runs) / "average.pt")
+    folder = _folder(config, fold, runs)
+    folder.mkdir(parents=True, exist_ok=True)  # a recipe of no steps left no checkpoint there
+    torch.save(network.state_dict(), folder / "average.pt")
     if fold is not None:
         score(config, photos, fold, runs=runs)
 
@@ -158,7 +158,7 @@ def _rows(config: ClassifierConfig, photos: Photos, fold: int | None) -> list[in
 
 
 def score(config: ClassifierConfig, photos: Photos, fold: int, *, runs: Path) -> None:
-    """Write the scores that a finished run, with its partner's, gives its held-out photos and its share of renders."""
+    """Write the scores that a finished run, with its partners', gives its held-out photos and its share of renders."""
     folder, held_out = runs / f"{config.name}-fold{fold}", set(config.folds[fold])
     test = [
         i

@@ -26,7 +26,7 @@ from training.detector.engine import Batches, Evaluate, Run
 from training.detector.held_out import bare_detector, look, write_looked
 from training.detector.scenes import Composer, read_records, teaches
 from training.evaluate import load_network
-from training.train_classifier import check_partner
+from training.train_classifier import check_partners
 from wildvision.errors import ArgumentError
 from wildvision.models import DetectorNetwork
 from wildvision.models.rollup import Rollup
@@ -109,7 +109,7 @@ def first_weights(
     judge = config.context_classifier()
     if judge is not None:
         _trained(config, config.context_from or config.start_from, judge, fold, runs)
-        check_partner(judge, [fold], runs)
+        check_partners(judge, [fold], runs)
         # one that ships inside the detector's own file looks at the detector's pictures
         size = judge.input.size if config.context_from else 0
         network.set_context(load_network(judge, runs / run_name(judge.name, fold)), size)

@@ -151,13 +151,13 @@ def test_calibrate_takes_the_partner_along(model, tmp_path):
     other = find_model(make_tiny_model(tmp_path / "pair", name="other", seed=5) / "other.json")
     network = load_network(find_model(model))
     network.join(load_network(other), other.card.input.size)
-    card = dataclasses.replace(load_card(model), name="main", partner=other.card.model_id)
+    card = dataclasses.replace(load_card(model), name="main", partners=(other.card.model_id,))
     export_weights(network, card, tmp_path / "pair")
     write_scores(make_table(600), tmp_path / "scores.csv")
     arguments = ["--scores", str(tmp_path / "scores.csv"), "--model", str(tmp_path / "pair" / "main.json")]
     assert main(["calibrate", *arguments, "--out", str(tmp_path / "mine")]) == 0
     (tmp_path / "pair" / "other.json").unlink()
-    assert load_classifier(tmp_path / "mine", device="cpu").card.partner == other.card.model_id
+    assert load_classifier(tmp_path / "mine", device="cpu").card.partners == (other.card.model_id,)
 
 
 def test_calibrate_on_photos(model, manifest, tmp_path):

@@ -62,7 +62,7 @@ def test_a_partner_in_the_same_repository_is_fetched_with_the_model(hub: FakeHub
     make_tiny_model(tmp_path, name="other", seed=5)
     other = load_card(tmp_path / "other.json")
     card = json.loads(hub.files["model.json"])
-    hub.files["model.json"] = json.dumps({**card, "partner": other.model_id}).encode()
+    hub.files["model.json"] = json.dumps({**card, "partners": [other.model_id]}).encode()
     with pytest.raises(ModelError, match=r"other\.json"):
         load_classifier(MODEL)
     hub.files["other.json"] = (tmp_path / "other.json").read_bytes()
@@ -80,9 +80,9 @@ def test_a_repository_whose_partner_is_another_model_is_refused(hub: FakeHub, tm
     for partner in ("wildvision-classifier-other@sha256:" + "0" * 64, wanted):
         other = json.loads((tmp_path / "other.json").read_text())
         if partner == wanted:
-            other["partner"] = wanted  # a circle
+            other["partners"] = [wanted]  # a circle
         hub.files["other.json"] = json.dumps(other).encode()
-        hub.files["model.json"] = json.dumps({**card, "partner": partner}).encode()
+        hub.files["model.json"] = json.dumps({**card, "partners": [partner]}).encode()
         with pytest.raises(ModelError, match="needs wildvision-classifier-other"):
             load_classifier(MODEL)
     assert not hub.gets("other.safetensors")
@@ -90,7 +90,7 @@ def test_a_repository_whose_partner_is_another_model_is_refused(hub: FakeHub, tm
 
 def test_a_bundled_partner_is_not_fetched(hub: FakeHub) -> None:
     card = json.loads(hub.files["model.json"])
-    hub.files["model.json"] = json.dumps({**card, "partner": load_card("fast").model_id}).encode()
+    hub.files["model.json"] = json.dumps({**card, "partners": [load_card("fast").model_id]}).encode()
     download(MODEL)
     assert not hub.gets("fast")
 
@@ -99,7 +99,7 @@ def test_a_bundled_partner_is_not_fetched(hub: FakeHub) -> None:
 def test_a_partner_whose_name_leaves_the_folder_is_refused(hub: FakeHub, name: str) -> None:
     card = json.loads(hub.files["model.json"])
     partner = f"wildvision-classifier-{name}@sha256:{'0' * 64}"
-    hub.files["model.json"] = json.dumps({**card, "partner": partner}).encode()
+    hub.files["model.json"] = json.dumps({**card, "partners": [partner]}).encode()
     with pytest.raises(ModelError, match="NAME"):
         load_classifier(MODEL)
 

@@ -15,7 +15,7 @@ from tests.models.tiny import make_tiny_model
 from wildvision.errors import ModelError
 from wildvision.models import ModelCard, Network, export_weights, find_model, load_card, load_classifier, load_network
 from wildvision.models.card_file import write_card
-from wildvision.models.registry import verify
+from wildvision.models.registry import find_classifier, verify
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def joined(network: Network, card: ModelCard, folder: Path) -> ModelCard:
     other = find_model(folder / "other.json")
     how = dataclasses.replace(card.input, size=96)
     network.join(load_network(other), other.card.input.size)
-    named = dataclasses.replace(card, name="main", partner=other.card.model_id, input=how)
+    named = dataclasses.replace(card, name="main", partners=(other.card.model_id,), input=how)
     return export_weights(network, named, folder)
 
 
@@ -75,8 +75,7 @@ def test_the_logits_of_partners_are_averaged(network: Network, card: ModelCard, 
     with torch.inference_mode():
         alone, features = network(x)
         written = joined(network, card, tmp_path)
-        assert network.partner is not None
-        other, _ = network.partner(F.interpolate(x, (64, 64), mode="bilinear", antialias=True))
+        other, _ = network.partners[0](F.interpolate(x, (64, 64), mode="bilinear", antialias=True))
         both, same = network(x)
         torch.testing.assert_close(both, (alone + other) / 2)
         assert torch.equal(features, same)
@@ -84,7 +83,35 @@ def test_the_logits_of_partners_are_averaged(network: Network, card: ModelCard, 
         torch.testing.assert_close(again(x)[0], both, atol=0.01, rtol=0.01)
     assert written == load_card(tmp_path / "main.json")
     assert written.model_id.endswith(f"+{load_card(tmp_path / 'other.json').model_id}")
-    assert not any(name.startswith("partner.") for name in load_file(tmp_path / "main.safetensors"))
+    assert not any(name.startswith("partners.") for name in load_file(tmp_path / "main.safetensors"))
+
+
+def test_the_last_of_several_partners_counts_for_half(network: Network, card: ModelCard, tmp_path: Path) -> None:
+    x = torch.rand(2, 3, 64, 64)
+    with torch.inference_mode():
+        expected = network(x)[0]
+        ids = []
+        for seed in (5, 6):
+            make_tiny_model(tmp_path, name=f"other-{seed}", seed=seed)
+            other = find_model(tmp_path / f"other-{seed}.json")
+            network.join(load_network(other), other.card.input.size)
+            expected = (expected + load_network(other)(x)[0]) / 2
+            ids.append(other.card.model_id)
+        torch.testing.assert_close(network(x)[0], expected)
+    written = export_weights(network, dataclasses.replace(card, name="main", partners=tuple(ids)), tmp_path)
+    assert written.model_id.split("+")[1:] == ids
+    again = load_network(find_model(tmp_path / "main.json"))
+    torch.testing.assert_close(again(x)[0], expected, atol=0.01, rtol=0.01)
+
+
+def test_what_was_measured_with_some_partners_keeps_them(network: Network, card: ModelCard, tmp_path: Path) -> None:
+    before = joined(network, card, tmp_path)
+    make_tiny_model(tmp_path, name="third", seed=6)
+    third = load_card(tmp_path / "third.json").model_id
+    write_card(dataclasses.replace(before, partners=(*before.partners, third)), tmp_path / "main.json")
+    assert find_classifier(before.model_id, tmp_path).card.partners == before.partners
+    assert len(load_network(find_classifier(before.model_id, tmp_path)).partners) == 1
+    assert len(load_network(find_model(tmp_path / "main.json")).partners) == 2
 
 
 def test_a_model_with_a_partner_does_not_depend_on_the_batch(network: Network, card: ModelCard, tmp_path: Path) -> None:
@@ -119,9 +146,9 @@ def test_a_partner_is_fed_the_same_way_and_has_none_itself(network: Network, car
     first = find_model(tmp_path / "main.json")
     alone = load_network(find_model(tmp_path / "other.json"))
     alone.join(load_network(first), 96)
-    third = dataclasses.replace(card, name="third", partner=written.model_id)
+    third = dataclasses.replace(card, name="third", partners=(written.model_id,))
     export_weights(alone, third, tmp_path)
-    with pytest.raises(ModelError, match="a partner of its own"):
+    with pytest.raises(ModelError, match="partners of its own"):
         load_network(find_model(tmp_path / "third.json"))
     write_card(dataclasses.replace(written, input=dataclasses.replace(card.input, mean=(0.1,) * 3)), first.card_path)
     with pytest.raises(ModelError, match="normalise or resize differently"):
@@ -129,8 +156,8 @@ def test_a_partner_is_fed_the_same_way_and_has_none_itself(network: Network, car
 
 
 def test_a_card_and_its_network_agree_on_the_partner(network: Network, card: ModelCard, tmp_path: Path) -> None:
-    named = dataclasses.replace(card, partner="wildvision-classifier-other@sha256:" + "0" * 64)
-    with pytest.raises(ModelError, match="set both or none"):
+    named = dataclasses.replace(card, partners=("wildvision-classifier-other@sha256:" + "0" * 64,))
+    with pytest.raises(ModelError, match="disagree on partners"):
         export_weights(network, named, tmp_path)
 
 

@@ -98,7 +98,7 @@ def test_a_recipe_is_trained_measured_and_shipped(
     # Another run of the recipe, with the first for a partner.
     raw = yaml.safe_load((work / "toy.yaml").read_text()) | {
         "name": "pair",
-        "partner": str(work / "toy.yaml"),
+        "partners": [str(work / "toy.yaml")],
         "seed": 2,
     }
     (work / "pair.yaml").write_text(yaml.safe_dump(raw))
@@ -109,7 +109,7 @@ def test_a_recipe_is_trained_measured_and_shipped(
     run(ship_classifier.main, monkeypatch, work / "pair.yaml", "--runs", work / "runs", "--to", work / "out",
         "--robustness", 1)  # fmt: skip
     pair = load_classifier(work / "out" / "pair.json")
-    assert pair.card.partner == classifier.model_id
+    assert pair.card.partners == (classifier.model_id,)
     assert pair.predict(work / "data" / "north-everyday-0.png").ok
 
     # It ships with the partner that it was measured with, and with no other.
@@ -119,14 +119,14 @@ def test_a_recipe_is_trained_measured_and_shipped(
     with pytest.raises(ArgumentError, match="ship toy first"):
         run(ship_classifier.main, monkeypatch, work / "pair.yaml", "--runs", work / "runs", "--to", work / "out",
             "--robustness", 0)  # fmt: skip
-    (work / "pair.yaml").write_text(yaml.safe_dump(raw | {"partner": ""}))
+    (work / "pair.yaml").write_text(yaml.safe_dump(raw | {"partners": []}))
     run(train_classifier.main, monkeypatch, work / "pair.yaml", "--fold", 0, "--scores", *places)
     assert not np.allclose(read_scores(scores).raw, both)
 
     # Another recipe for the head changes the head alone.
     weights = work / "runs" / "pair-fold0" / "average.pt"
     before, alone = torch.load(weights), read_scores(scores).raw
-    again = {"partner": "", "refit": raw["refit"] | {"l2": 3.0}}
+    again = {"partners": [], "refit": raw["refit"] | {"l2": 3.0}}
     (work / "pair.yaml").write_text(yaml.safe_dump(raw | again))
     run(train_classifier.main, monkeypatch, work / "pair.yaml", "--fold", 0, "--head", *places)
     after = torch.load(weights)
@@ -163,9 +163,25 @@ def test_the_ablation_leaves_renders_out_and_reports_every_row(work: Path, monke
     assert all(title in page for title in (*ablation.ROWS.values(), *fold["sources"], *fold["highest_negatives"]))
 
 
+def test_a_recipe_of_no_steps_fits_a_head_on_imagenet_features(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = yaml.safe_load((work / "toy.yaml").read_text())
+    raw |= {"name": "probe", "samples": 0, "refit": raw["refit"] | {"pretrained_share": 1.0}}
+    (work / "probe.yaml").write_text(yaml.safe_dump(raw))
+    places = ("--runs", work / "runs", "--cache", work / "cache")
+    run(train_classifier.main, monkeypatch, work / "probe.yaml", "--fold", 0, *places)
+    state = torch.load(work / "runs" / "probe-fold0" / "average.pt")
+    pretrained = train_classifier.pretrained_backbone("", "", cache=work)
+    assert all(torch.equal(state[f"backbone.{name}"], value) for name, value in pretrained.items())
+    assert state["head.weight"].abs().sum() > 0
+    assert len(read_scores(work / "runs" / "probe-fold0" / "scores.parquet")) == 24
+
+
 @pytest.mark.parametrize(
     ("changes", "options", "message"),
-    [({}, ["--head", "--report", "x"], "name it with --row"), ({"partner": "toy.yaml"}, ["--report", "x"], "partner")],
+    [
+        ({}, ["--head", "--report", "x"], "name it with --row"),
+        ({"partners": ["toy.yaml"]}, ["--report", "x"], "partners"),
+    ],
 )
 def test_the_ablation_refuses_what_it_cannot_compare(
     work: Path,

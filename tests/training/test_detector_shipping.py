@@ -139,7 +139,7 @@ def test_a_classifier_of_its_own_judges_whole_photos_and_stays_out_of_the_detect
     (tmp_path / "judge-fold0").mkdir()
     torch.save(trained.state_dict(), tmp_path / "judge-fold0" / "average.pt")
     network = DetectorNetwork(config.architecture, config.detector, rollup).eval()
-    classifier_config(tmp_path, name="judge", architecture="test_resnet", partner=str(classifier_config(tmp_path)))
+    classifier_config(tmp_path, name="judge", architecture="test_resnet", partners=[str(classifier_config(tmp_path))])
     with pytest.raises(ArgumentError, match=r"judge needs its partner fast; .*--fold 0"):
         first_weights(network, config, 0, runs=tmp_path, cache=tmp_path)
     classifier_config(tmp_path, name="judge", architecture="test_resnet")

@@ -81,9 +81,9 @@ def test_a_card_without_numbers_says_so(card: ModelCard) -> None:
 
 
 def test_a_model_says_what_stands_beside_it(card: ModelCard) -> None:
-    other = "wildvision-classifier-other@sha256:" + "0" * 64
-    block = "\n".join(docs.metrics_block([dataclasses.replace(card, partner=other)]))
-    assert " with `other` beside it, " in block
+    others = tuple(f"wildvision-classifier-{name}@sha256:{'0' * 64}" for name in ("one", "two"))
+    block = "\n".join(docs.metrics_block([dataclasses.replace(card, partners=others)]))
+    assert " with `one` and `two` beside it, " in block
 
 
 def test_counts_come_from_the_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

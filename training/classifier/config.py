@@ -75,14 +75,14 @@ class ClassifierConfig:
         annotations: Box annotations of the first manifest's photos.
         composer_bank: Folder of cut-outs and backgrounds as ``python -m training.composer bank`` writes it.
         not_trained_on: Sources that are measured but teach nothing (the product is a tiny part of the photo).
-        partner: Configuration of a classifier with the same folds whose logits are averaged with this one's wherever it
-            is used and measured; empty for none. It is trained apart.
+        partners: Configurations of classifiers with the same folds with whose logits this one's are averaged, one after
+            the other, wherever it is used and measured. They are trained apart.
         folds: Held-out sources of each leave-one-source-out fold.
     """
 
     name: str
     architecture: str
-    partner: str
+    partners: tuple[str, ...]
     pretrained: str
     input: Preprocess
     train_size: int
@@ -110,20 +110,19 @@ class ClassifierConfig:
     @property
     def decisive(self) -> dict[str, Any]:
         """What decides how the backbone is trained; a checkpoint made with anything else is not gone on from."""
-        elsewhere = ("manifests", "annotations", "composer_bank", "partner", "refit")
+        elsewhere = ("manifests", "annotations", "composer_bank", "partners", "refit")
         return {key: value for key, value in asdict(self).items() if key not in elsewhere}
 
-    def partner_config(self) -> ClassifierConfig | None:
-        """The configuration of the partner.
+    def partner_configs(self) -> tuple[ClassifierConfig, ...]:
+        """The configurations of the partners.
 
         Raises:
-            ArgumentError: It was trained on sources that this classifier holds out, or has a partner itself.
+            ArgumentError: One was trained on sources that this classifier holds out, or has partners itself.
         """
-        if not self.partner:
-            return None
-        found = read_config(Path(self.partner))
-        if found.folds != self.folds or found.partner:
-            raise ArgumentError(f"{self.partner} cannot be a partner of {self.name}: other folds, or a partner itself")
+        found = tuple(read_config(Path(path)) for path in self.partners)
+        for path, config in zip(self.partners, found, strict=True):
+            if config.folds != self.folds or config.partners:
+                raise ArgumentError(f"{path} cannot be a partner of {self.name}: other folds, or partners of its own")
         return found
 
 
@@ -149,6 +148,7 @@ def read_config(path: Path, *, data: Path | None = None) -> ClassifierConfig:
                 "loss": Loss(**checked(raw["loss"], Loss, f"{path}: loss")),
                 "refit": Refit(**checked(raw["refit"], Refit, f"{path}: refit")),
                 "manifests": (*([str(data / "manifest.csv")] if data else raw["manifests"][:1]), *raw["manifests"][1:]),
+                "partners": tuple(raw["partners"]),
                 "not_trained_on": tuple(raw["not_trained_on"]),
                 "folds": tuple(tuple(fold) for fold in raw["folds"]),
             }

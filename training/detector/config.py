@@ -138,8 +138,8 @@ class DetectorConfig:
         found = read_classifier_config(Path(path))
         if found.folds != self.folds:
             raise ArgumentError(f"{path} has other folds than {self.name}: it may have seen the photos held out")
-        if found.partner and not self.context_from:
-            raise ArgumentError(f"{path} has a partner, which a detector cannot carry; name it in context_from")
+        if found.partners and not self.context_from:
+            raise ArgumentError(f"{path} has partners, which a detector cannot carry; name it in context_from")
         if (found.input.mean, found.input.std) != (self.input.mean, self.input.std):
             raise ArgumentError(f"{path} normalises otherwise than {self.name}")
         return found

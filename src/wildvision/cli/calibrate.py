@@ -96,8 +96,8 @@ def run(args: argparse.Namespace) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / card.weights.file).write_bytes(content)
     write_card(card, folder / "model.json")
-    if card.partner:
-        partner = find_classifier(card.partner, model.card_path.parent)
+    for wanted in card.partners:
+        partner = find_classifier(wanted, model.card_path.parent)
         (folder / partner.card.weights.file).write_bytes(partner.read_weights())
         write_card(partner.card, folder / f"{partner.card.name}.json")
     print_section(

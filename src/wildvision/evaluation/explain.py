@@ -34,7 +34,7 @@ def class_activation(network: Network, how: Preprocess, image: Image, group: str
     With average pooling and a linear head this is the classic class-activation map: what each place adds to the logit.
     As features are pooled here, a place counts by the cube of its activations, and the places add up to half of what
     the head makes of the photo (Euler's theorem on homogeneous functions). Places that speak against the group count
-    as 0. Of a network with a partner it shows that network's own half, and so do the numbers of the card on
+    as 0. Of a network with partners it shows that network's own part, and so do the numbers of the card on
     explanations.
 
     Args:

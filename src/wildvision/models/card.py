@@ -82,8 +82,8 @@ class ModelCard:
         training: Summary of data and recipe, free-form JSON.
         pooling: How a classifier pools its features, as :class:`wildvision.models.Network` names it. A card that says
             nothing of it was written when all were pooled by the architecture's own means.
-        partner: ``model_id`` of the classifier whose logits are averaged with this one's, bundled or beside the card;
-            empty for none.
+        partners: ``model_id`` of each classifier with whose logits this one's are averaged, in this order, bundled or
+            beside the card.
         detector: Shape of the network and treatment of its boxes; there exactly for a detector. Its network has one
             output for each product leaf, look-alikes being background.
     """
@@ -105,7 +105,7 @@ class ModelCard:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     pooling: str = "backbone"
-    partner: str = ""
+    partners: tuple[str, ...] = ()
     detector: DetectorSettings | None = None
 
     def __post_init__(self) -> None:
@@ -113,8 +113,8 @@ class ModelCard:
             raise ModelError(f"a model's name is lower-case letters, digits, '.', '_' and '-'; received {self.name!r}")
         if self.kind not in KINDS:
             raise ModelError(f"kind must be one of {', '.join(KINDS)}; received {self.kind!r}")
-        if self.partner and self.kind != "classifier":
-            raise ModelError(f"only a classifier has a partner; {self.name!r} is a {self.kind}")
+        if self.partners and self.kind != "classifier":
+            raise ModelError(f"only a classifier has partners; {self.name!r} is a {self.kind}")
         if (self.kind == "detector") != (self.detector is not None):
             raise ModelError(f"a card holds 'detector' settings exactly when its kind is detector; it is {self.kind!r}")
         for what, groups in (("calibration", self.calibration), ("operating_points", self.operating_points)):
@@ -125,15 +125,16 @@ class ModelCard:
     def model_id(self) -> str:
         """``wildvision-KIND-NAME@sha256:…``, as written into every output row.
 
-        Followed by ``+`` and that of another classifier where one takes part in every score.
+        Followed by ``+`` and that of every other classifier that takes part in every score.
         """
-        own = f"wildvision-{self.kind}-{self.name}@sha256:{self.weights.sha256}"
-        return f"{own}+{self.helper}" if self.helper else own
+        return "+".join((f"wildvision-{self.kind}-{self.name}@sha256:{self.weights.sha256}", *self.helpers))
 
     @property
-    def helper(self) -> str:
-        """``model_id`` of the classifier that takes part in every score: a partner, or a detector's; empty for none."""
-        return self.detector.classifier if self.detector else self.partner
+    def helpers(self) -> tuple[str, ...]:
+        """``model_id`` of what takes part in every score: partners, or the classifier of a detector."""
+        if self.detector:
+            return (self.detector.classifier,) if self.detector.classifier else ()
+        return self.partners
 
     def check_taxonomy(self, taxonomy: Taxonomy) -> None:
         """Make sure that the model's outputs are the classes of ``taxonomy``, in its order.
@@ -153,7 +154,7 @@ class ModelCard:
 
     def to_json(self) -> dict[str, Any]:
         """The card as JSON values; :func:`parse_card` reads them back."""
-        settings: dict[str, Any] = {"partner": self.partner} if self.partner else {}
+        settings: dict[str, Any] = {"partners": list(self.partners)} if self.partners else {}
         if self.kind == "classifier":
             settings = {"pooling": self.pooling, **settings}
         if self.detector:

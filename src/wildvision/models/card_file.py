@@ -57,7 +57,7 @@ def parse_card(value: object) -> ModelCard:
         raise ModelError(f"a model card is a JSON object; received {type(value).__name__}")
     _check_schema(value.get("schema"))
     detector = {"detector": dict} if value.get("kind") == "detector" else {}
-    optional = {key: str for key in ("pooling", "partner") if key in value}
+    optional = {key: kind for key, kind in (("pooling", str), ("partners", list)) if key in value}
     card = _fields(
         value,
         "the card",
@@ -97,7 +97,8 @@ def parse_card(value: object) -> ModelCard:
                 for group, point in card["operating_points"].items()
             },
             weights=Weights(**weights),
-            **{key: card[key] for key in optional},
+            **({"pooling": card["pooling"]} if "pooling" in optional else {}),
+            partners=_names(card["partners"], "partners") if "partners" in optional else (),
             detector=DetectorSettings.from_json(card["detector"]) if detector else None,
         )
     except (ArgumentError, TypeError, ValueError, AttributeError) as error:

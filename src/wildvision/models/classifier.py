@@ -75,7 +75,7 @@ class Classifier:
 
     @property
     def model_id(self) -> str:
-        """``wildvision-classifier-NAME@sha256:…`` and ``+`` with a partner's, as written into every output row."""
+        """``wildvision-classifier-NAME@sha256:…`` and ``+`` with each partner's, as written into every output row."""
         return self.card.model_id
 
     @property

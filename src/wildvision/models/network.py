@@ -1,4 +1,4 @@
-"""The classifier as a torch module: a timm backbone and one linear head, and maybe a second such network beside it.
+"""The classifier as a torch module: a timm backbone and one linear head, and maybe more such networks beside it.
 
 Knows no files, cards or thresholds.
 """
@@ -35,8 +35,9 @@ class GeneralisedMean(nn.Module):
 class Network(nn.Module):
     """A timm backbone, pooled features, one linear layer over groups and leaves.
 
-    With a partner, the logits are the mean of both networks': two that were trained differently err differently
-    (Lakshminarayanan et al. 2017, https://arxiv.org/abs/1612.01474). Features stay those of its own backbone.
+    With partners, logits are averaged with those of one after the other, so that the last counts for half: networks
+    that were trained differently err differently (Lakshminarayanan et al. 2017, https://arxiv.org/abs/1612.01474).
+    Features stay those of its own backbone.
 
     Args:
         architecture: Name of a timm architecture, such as ``tf_efficientnet_lite0``. Its weights are random:
@@ -72,27 +73,29 @@ class Network(nn.Module):
         self.drop = nn.Dropout(drop_rate)
         self.head = nn.Linear(self.features, rollup.outputs)
         self.register_buffer("_members", torch.from_numpy(rollup.members), persistent=False)
-        self.partner: Network | None = None
-        self.partner_size = 0
+        self.partners = nn.ModuleList()
+        self.partner_sizes: list[int] = []
 
     def join(self, partner: Network, size: int) -> None:
         """Average with another network of the same classes, which looks at pictures with sides of ``size`` pixels."""
         if (self.rollup.groups, self.rollup.leaves) != (partner.rollup.groups, partner.rollup.leaves):
             raise ValueError("a partner must have the same classes in the same order")
-        self.partner, self.partner_size = partner, size
+        self.partners.append(partner)
+        self.partner_sizes.append(size)
 
     def own_state(self) -> dict[str, Tensor]:
-        """The state without the partner's."""
-        return {name: value for name, value in self.state_dict().items() if not name.startswith("partner.")}
+        """The state without the partners'."""
+        return {name: value for name, value in self.state_dict().items() if not name.startswith("partners.")}
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised photos ``(n, 3, h, w)`` to logits ``(n, groups + leaves)`` and features ``(n, d)``."""
         features = self.backbone(x)
         logits = self.head(self.drop(features))
-        if self.partner is not None:
-            size = (self.partner_size, self.partner_size)
-            smaller = F.interpolate(x.float(), size, mode="bilinear", antialias=True).to(x.dtype)
-            logits = 0.5 * (logits + self.partner(smaller)[0])
+        pictures: dict[int, Tensor] = {}
+        for partner, size in zip(self.partners, self.partner_sizes, strict=True):
+            if size not in pictures:
+                pictures[size] = F.interpolate(x.float(), (size, size), mode="bilinear", antialias=True).to(x.dtype)
+            logits = 0.5 * (logits + partner(pictures[size])[0])
         return logits, features
 
     def group_logits(self, logits: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ A model is two files side by side: a card (JSON) and the safetensors file that i
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import re
@@ -70,10 +71,10 @@ def verify(name_or_path: str | os.PathLike[str] = "default") -> ModelCard:
 
 
 def _read_all(model: Model) -> None:
-    """Check the weights of a model and those of the classifier that takes part in its scores."""
+    """Check the weights of a model and those of the classifiers that take part in its scores."""
     model.read_weights()
-    if model.card.helper:
-        _read_all(find_classifier(model.card.helper, model.card_path.parent))
+    for helper in model.card.helpers:
+        _read_all(find_classifier(helper, model.card_path.parent))
 
 
 def download(name_or_path: str | os.PathLike[str]) -> Path:
@@ -95,8 +96,8 @@ def find_model(name_or_path: str | os.PathLike[str]) -> Model:
 
     Args:
         name_or_path: Name of a bundled model; a folder holding ``model.json``, or one card under another name; the
-            path of a card; or ``hf://org/repo@revision``, where a classifier that takes part in the model's scores is
-            looked for too (as ``NAME.json``) unless it is bundled.
+            path of a card; or ``hf://org/repo@revision``, where classifiers that take part in the model's scores are
+            looked for too (as ``NAME.json``) unless they are bundled.
 
     Raises:
         ModelError: No such model, not reachable, or refused.
@@ -113,12 +114,15 @@ def find_model(name_or_path: str | os.PathLike[str]) -> Model:
 def find_classifier(model_id: str, beside: Path) -> Model:
     """The classifier with this ``model_id``, in a folder (as ``NAME.json``) or bundled.
 
+    The id says which partners it has, whatever its card says by now: what was measured with some keeps them.
+
     Raises:
         ModelError: None of them is it.
     """
+    partners = model_id.split("+")[1:]
     for path in (folder / f"{short_name(model_id)}.json" for folder in (beside, BUNDLED)):
         try:
-            card = read_card(path)
+            card = dataclasses.replace(read_card(path), partners=tuple(partners))
         except ModelError:  # none there, or some other JSON file of that name
             continue
         if card.model_id == model_id:
@@ -148,18 +152,24 @@ def _fetch_card(reference: hub.HubReference) -> Model:
 
 
 def _fetch_weights(commit: hub.HubReference, card: ModelCard) -> None:
-    """Fetch a model's weights, and those of the classifier that takes part in its scores unless it is bundled."""
+    """Fetch a model's weights, and those of the classifiers that take part in its scores unless they are bundled."""
     hub.fetch(commit, card.weights.file, partial(_read_checked, weights=card.weights))
-    if card.helper and not _is_bundled(card.helper):
-        name = f"{short_name(card.helper)}.json"
+    for wanted in card.helpers:
+        if _is_bundled(wanted):
+            continue
+        name = f"{short_name(wanted)}.json"
         _, helper = hub.fetch(commit, name, read_card)
-        if helper.model_id != card.helper or (helper.helper and card.kind == "classifier"):
-            raise ModelError(f"{name} of {commit} is {helper.model_id}; {card.name!r} needs {card.helper}")
+        if helper.model_id != wanted or (helper.helpers and card.kind == "classifier"):
+            raise ModelError(f"{name} of {commit} is {helper.model_id}; {card.name!r} needs {wanted}")
         _fetch_weights(commit, helper)
 
 
 def _is_bundled(model_id: str) -> bool:
-    return any(card.model_id == model_id for card in list_models())
+    try:
+        find_classifier(model_id, BUNDLED)
+    except ModelError:
+        return False
+    return True
 
 
 def _locate(name_or_path: str | os.PathLike[str]) -> Model:

@@ -48,8 +48,11 @@ def export_weights(network: Network, card: ModelCard, folder: Path, *, stem: str
             f"the card describes a {card.architecture!r}, the network is a {network.architecture!r}, "
             "or their classes differ"
         )
-    if bool(card.partner) != (network.partner is not None):
-        raise ModelError(f"card and network disagree on a partner (card: {card.partner or 'none'}); set both or none")
+    if len(card.partners) != len(network.partners):
+        raise ModelError(
+            f"card and network disagree on partners (card: {', '.join(card.partners) or 'none'}; network: "
+            f"{len(network.partners)}); both must have the same"
+        )
     return write_model(network.own_state(), dataclasses.replace(card, pooling=network.pooling), folder, stem=stem)
 
 
@@ -82,7 +85,7 @@ def load_network(model: Model) -> Network:
 
     Raises:
         ModelError: The weights are not those of the card, not safetensors, or not of its architecture; or the
-            card's classes are not the library's; or the partner that it names is not there or is fed otherwise.
+            card's classes are not the library's; or a partner that it names is not there or is fed otherwise.
     """
     card, taxonomy = model.card, load_taxonomy()
     card.check_taxonomy(taxonomy)
@@ -91,18 +94,17 @@ def load_network(model: Model) -> Network:
         with torch.random.fork_rng(devices=[]):  # a new network draws weights, though not from the caller's numbers
             network = Network(card.architecture, Rollup.of(taxonomy), pooling=card.pooling)
         network.load_state_dict(load(content))
-        if card.partner:
-            _join(network, model)
+        for partner in card.partners:
+            _join(network, model, find_classifier(partner, model.card_path.parent))
     except (SafetensorError, ValueError, RuntimeError) as error:
         raise ModelError(f"{model.weights_path} does not hold a {card.architecture!r}: {error}") from error
     return network.float().eval()
 
 
-def _join(network: Network, model: Model) -> None:
-    partner = find_classifier(model.card.partner, model.card_path.parent)
+def _join(network: Network, model: Model, partner: Model) -> None:
     ours, theirs = model.card.input, partner.card.input
-    if partner.card.partner:
-        raise ModelError(f"the partner {partner.card.name!r} of {model.card.name!r} has a partner of its own")
+    if partner.card.partners:
+        raise ModelError(f"the partner {partner.card.name!r} of {model.card.name!r} has partners of its own")
     if (ours.mean, ours.std, ours.resize) != (theirs.mean, theirs.std, theirs.resize):
         raise ModelError(f"{model.card.name!r} and its partner {partner.card.name!r} normalise or resize differently")
     network.join(load_network(partner), theirs.size)
