@@ -58,7 +58,7 @@ def metrics_block(cards: Sequence[ModelCard]) -> Iterator[str]:
     if not cards:
         yield "*This checkout bundles no trained model, so there are no numbers to show.*"
     for card in cards:
-        others = " and ".join(f"`{short_name(helper)}`" for helper in card.helpers)
+        others = " and ".join(f"`{short_name(name)}`" for helper in card.helpers for name in helper.split("+"))
         beside = f" with {others} beside it" if others else ""
         yield f"**`{card.name}`** ({card.kind}, {card.architecture}{beside}, {card.weights.bytes / 1e6:.1f} MB)"
         measured = [part for part in PARTS if (card.metrics.get(part) or {}).get("groups")]

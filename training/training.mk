@@ -3,7 +3,7 @@
 
 DATA ?= ../shared/data
 BLENDER_PYTHON ?= .venv-synth/bin/python
-CLASSIFIERS := fast default  # in this order: default needs fast beside it
+CLASSIFIERS := fast probe default  # in this order: default needs the others beside it
 FOLDS := --fold 0 --fold 1 --fold 2
 
 .PHONY: prepare train train-detector compare-detectors evaluate ablation tta
