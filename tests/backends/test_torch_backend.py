@@ -116,7 +116,7 @@ def test_other_failures_come_through() -> None:
         backend(Raise(RuntimeError("shapes cannot be multiplied")))(BATCH)
 
 
-@pytest.mark.parametrize("device", ["cpuu", "cuda:99", "meta:x", ""])
+@pytest.mark.parametrize("device", ["cpuu", "cuda:99", "meta:x", "meta", ""])
 def test_a_device_that_is_not_there_is_refused(device: str) -> None:
     with pytest.raises(ArgumentError, match=rf"device '{device}' cannot be used.*choose auto, cpu"):
         backend(Echo(), device=device)

@@ -60,6 +60,18 @@ def test_every_photo_has_a_picture_of_its_own_that_the_file_names(model: str, ph
     assert sorted(named) == sorted(f"pictures/{p.name}" for p in (out / "pictures").iterdir())
 
 
+def test_names_as_long_as_a_file_system_takes_get_pictures_too(model: str, tmp_path: Path) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    for folder in ("a", "b"):
+        (photos / folder).mkdir(parents=True)
+        Image.fromarray(np.zeros((90, 90, 3), np.uint8)).save(photos / folder / f"{'é' * 125}x.png")
+    assert main(["detect", str(photos), "--out", str(out), "--model", model, "--device", "cpu"]) == 0
+    coco = json.loads((out / "detections.json").read_text())
+    assert sorted(i["picture"] for i in coco["images"]) == sorted(
+        f"pictures/{p.name}" for p in (out / "pictures").iterdir()
+    )
+
+
 def test_a_photo_that_changes_meanwhile_has_no_picture_and_stops_nothing(
     model: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

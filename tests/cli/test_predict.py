@@ -59,6 +59,14 @@ def test_json_rows_follow_the_contract_in_input_order(
     assert (code, err) == (1, "")
 
 
+def test_ids_are_unique_whatever_photos_are_called(
+    model: str, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = str(photos / "3.png")
+    _, out, _ = predict(capsys, "--json", "--model", model, name, name, f"{name}#2", name)
+    assert [row["id"] for row in json_rows(out)] == [name, f"{name}#2", f"{name}#2#2", f"{name}#3"]
+
+
 @pytest.mark.parametrize("batch_size", ["1", "2", "32"])
 def test_batch_size_changes_no_score(
     batch_size: str, model: str, photos: Path, capsys: pytest.CaptureFixture[str]

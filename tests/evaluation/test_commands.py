@@ -73,6 +73,51 @@ def test_error_is_measured_at_the_prevalence_that_the_card_was_calibrated_for(mo
     assert load_card(mine).metrics["calibration"]["ivory"]["prevalence"] == 0.3  # still there
 
 
+def test_a_group_that_keeps_its_calibration_keeps_its_prevalence(model, tmp_path, capsys):
+    table = make_table(900)
+    few = np.flatnonzero(table.group == "python_skin")[:3]  # too few negatives would do as well
+    rest = np.flatnonzero(table.group == "ivory")
+    write_scores(table, tmp_path / "all.csv")
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert main(["calibrate", "--scores", str(tmp_path / "all.csv"), "--model", str(model), "--out", str(first)]) == 0
+    keep = np.zeros(len(table), bool)
+    keep[rest] = keep[few] = True
+    keep |= table.group == "none"
+    write_scores(table.where(keep & (table.group != "python_skin")), tmp_path / "ivory.csv")
+    arguments = ["--scores", str(tmp_path / "ivory.csv"), "--model", str(first), "--out", str(second)]
+    assert main(["calibrate", *arguments, "--prevalence", "0.3"]) == 0
+    assert "its probabilities are for 0.05" in capsys.readouterr().out
+    prevalences = calibrated_for(load_card(second))
+    assert (prevalences["ivory"], prevalences["python_skin"]) == (0.3, 0.05)
+    assert load_card(second).metrics["calibration"]["python_skin"]["prevalence"] == 0.05
+
+
+@pytest.mark.parametrize("command", ["evaluate", "calibrate"])
+def test_scores_of_another_model_are_refused(model, manifest, tmp_path, capsys, command):
+    out = tmp_path / "report"
+    arguments = ["--model", str(model), "--out", str(out), "--device", "cpu", "--resamples", "5"]
+    assert main(["evaluate", str(manifest), *arguments]) == 0
+    own, scores = load_card(model).model_id, str(out / "scores.parquet")
+    assert read_scores(scores).model == own
+    capsys.readouterr()
+    assert main([command, "--scores", scores, "--model", "fast", "--out", str(tmp_path / "x")]) == 2
+    assert f"the scores are of {own}" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_seed_below_zero_and_names_of_other_models_are_refused_before_photos_are_scored(
+    model, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("wildvision.evaluation.running.score_manifest", None)
+    path = tmp_path / "m.csv"
+    path.write_text("path,group,leaf,source,object_id\na.jpg,ivory,,s,\n")
+    for wanted in (["evaluate", str(path), "--seed", "-1"], ["calibrate", str(path), "--name", "fast"],
+                   ["calibrate", str(path), "--name", ""]):  # fmt: skip
+        assert main([*wanted, "--model", str(model), "--out", str(tmp_path / "r")]) == 2
+    assert "the name of another model" in (said := capsys.readouterr().err)
+    assert "--seed at least 0" in said and "lower-case" in said
+
+
 def test_what_cannot_be_written_is_refused_before_photos_are_scored(model, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("wildvision.evaluation.running.score_manifest", None)
     path = tmp_path / "m.csv"
@@ -88,7 +133,8 @@ def test_what_cannot_be_written_is_refused_before_photos_are_scored(model, tmp_p
 
 @pytest.mark.parametrize("calibration", ["platt", {"ivory": "x"}, {"ivory": {"prevalence": None}}])
 def test_metrics_that_say_no_prevalence_mean_the_usual_one(model, calibration):
-    assert calibrated_for(dataclasses.replace(load_card(model), metrics={"calibration": calibration})) == 0.05
+    card = dataclasses.replace(load_card(model), metrics={"calibration": calibration})
+    assert set(calibrated_for(card).values()) == {0.05}
 
 
 @pytest.mark.parametrize(

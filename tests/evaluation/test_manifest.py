@@ -42,6 +42,7 @@ def test_optional_columns_may_be_missing_and_a_negative_may_have_a_leaf_of_its_o
         (HEAD + 'b.jpg,ivory,ivory_raw,s,1,high,"[[1, 2, 3, 4]]"\n', "line 2: boxes are"),
         (HEAD + "b.jpg,ivory,ivory_raw,s,1,high,not json\n", "line 2: boxes are"),
         (HEAD + GOOD + GOOD, "line 3: a.jpg is in line 2 already"),
+        (HEAD + GOOD + "./x/../" + GOOD, "line 3: ./x/../a.jpg is in line 2 already"),
         (HEAD + " ,ivory,ivory_raw,s,1,high,\n", "line 2: 'path' is empty"),
         (HEAD + "b.jpg,ivory,ivory_raw,,1,high,\n", "line 2: 'source' is empty"),
         (HEAD + "b.jpg,ivory,ivory_raw,s,1,high,,9\n", "line 2: the row has more fields"),

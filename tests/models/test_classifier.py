@@ -375,3 +375,16 @@ def test_bad_options_raise_at_once(tiny: Path, options: dict[str, str], message:
 def test_a_classifier_shows_what_it_is(classifier: Classifier) -> None:
     assert classifier.model_id in repr(classifier)
     assert (classifier.device, classifier.precision) == ("cpu", "fp32")
+
+
+@pytest.mark.parametrize("bad", [True, 0, 1.5, "4", None])
+def test_a_batch_size_is_a_whole_number(classifier: Classifier, bad: Any) -> None:
+    with pytest.raises(ArgumentError, match="batch_size must be a whole number"):
+        classifier.predict([PHOTOS[0]], batch_size=bad)
+    assert classifier.predict([PHOTOS[0]], batch_size=np.int64(4))[0].ok  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("limits", [5, None])
+def test_limits_are_checked_when_a_model_is_loaded(limits: Any) -> None:
+    with pytest.raises(ArgumentError, match="limits must be"):
+        load_classifier("fast", device="cpu", limits=limits)

@@ -325,6 +325,12 @@ def test_bad_arguments_raise_at_once(detector: Detector, options: dict[str, Any]
         detector.predict(PHOTOS, **options)
 
 
+@pytest.mark.parametrize("score", [-1.0, 2.0, float("nan"), "a"])
+def test_a_score_is_checked_for_prepared_photos_too(detector: Detector, score: Any) -> None:
+    with pytest.raises(ArgumentError, match="score must lie in"):
+        detector.infer([detector.prepare(PHOTOS[0])], score=score)
+
+
 # --- loading ----------------------------------------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -182,3 +183,9 @@ def test_a_detector_is_not_loaded_as_a_classifier(tmp_path: Path) -> None:
 def test_cards_are_read_without_torch() -> None:
     code = "import sys; from wildvision.models import list_models; list_models(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["", None, b"fast"])
+def test_what_names_no_model_is_refused(name: Any) -> None:
+    with pytest.raises(ModelError, match="a model is named by"):
+        find_model(name)

@@ -53,6 +53,13 @@ def test_review_never_lies_above_block():
     assert chosen.point.review == chosen.point.block
 
 
+def test_a_block_target_that_lies_below_the_review_threshold_is_said_to_be_raised():
+    p, y = np.linspace(0, 1, 200), np.arange(200) >= 100
+    chosen = choose_operating_point(p, y, review=Recall(0.1), block=Recall(0.99))
+    assert chosen.point.block == chosen.point.review
+    assert chosen.block_target == "recall:0.99, raised to the review threshold"
+
+
 def test_look_alikes_count_against_the_block_target_and_not_against_the_review_target_of_listings():
     p, y = scores()
     harder = np.concatenate([p, np.full(200, 0.97)])

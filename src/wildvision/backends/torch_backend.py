@@ -134,9 +134,9 @@ def _pick_device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).strip().splitlines()[0]
+        torch.zeros(1, device=device).tolist()  # a device that holds no numbers, such as meta, is of no use
+    except (RuntimeError, AssertionError, TypeError) as error:
+        reason = str(error).strip().splitlines()[0].partition(". ")[0]
         raise ArgumentError(
             f"device {name!r} cannot be used ({reason}); choose auto, cpu, cuda, cuda:N or mps"
         ) from error

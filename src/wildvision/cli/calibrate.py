@@ -62,12 +62,18 @@ def run(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from wildvision.cli.output import print_section
-    from wildvision.evaluation.card_metrics import check_classifier, metrics_block
+    from wildvision.evaluation.card_metrics import (
+        calibrated_for,
+        calibration_facts,
+        check_classifier,
+        check_scored_by,
+        metrics_block,
+    )
     from wildvision.evaluation.judging import judge, judge_across_sources, with_kept
     from wildvision.evaluation.measure import measure
     from wildvision.evaluation.recalibrate import recalibrate, unchanged
-    from wildvision.models import find_model, write_card
-    from wildvision.models.registry import find_classifier
+    from wildvision.models import find_model, list_models, write_card
+    from wildvision.models.registry import find_classifier, short_name
     from wildvision.policy.fitting import METHODS
     from wildvision.policy.targets import parse_target
 
@@ -80,18 +86,24 @@ def run(args: argparse.Namespace) -> int:
     methods = METHODS if args.method == "auto" else (args.method,)
     model = find_model(args.model)
     check_classifier(model.card)
-    dataclasses.replace(model.card, name=args.name or model.card.name)  # a bad name is found before photos are scored
+    if args.name is not None:  # a bad name is found before photos are scored
+        dataclasses.replace(model.card, name=args.name)
+        if args.name in {card.name for card in list_models()} | {short_name(p) for p in model.card.partners}:
+            raise ArgumentError(f"{args.name!r} is the name of another model; rows of both must be told apart")
     table, unscored = _score(args)
+    check_scored_by(table, model.card)
     card, chosen = recalibrate(
         model.card, table, review=review, block=block, methods=methods, prevalence=args.prevalence
     )
     fitted = {group: str(facts["method"]) for group, facts in chosen.items()}
     judged = judge_across_sources(table, methods=fitted, review=review, block=block, prevalence=args.prevalence)
     kept = [group for group in table.groups if group not in chosen and table.labels(group).any()]
-    judged = with_kept(judged, judge(table, card.calibration, card.operating_points), kept)
-    card = dataclasses.replace(card, name=args.name or _name(card))
+    before = calibrated_for(model.card)
+    judged = with_kept(judged, judge(table, card.calibration, card.operating_points, prevalences=before), kept)
+    card = dataclasses.replace(card, name=_name(card) if args.name is None else args.name)
     evaluation = measure(judged, model=card.model_id, unscored=unscored)
-    card = dataclasses.replace(card, metrics=metrics_block(evaluation, args.measured_on, calibration=chosen))
+    facts = {**calibration_facts(model.card), **chosen}
+    card = dataclasses.replace(card, metrics=metrics_block(evaluation, args.measured_on, calibration=facts))
     content = model.read_weights()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / card.weights.file).write_bytes(content)
@@ -104,7 +116,11 @@ def run(args: argparse.Namespace) -> int:
         f"{card.name} in {folder}",
         [
             f"{group}: review {_from(p.review)}, block {_from(p.block)}"
-            + ("" if group in chosen else f" (unchanged: {unchanged(table, group, review)})")
+            + (
+                ""
+                if group in chosen
+                else f" (unchanged: {unchanged(table, group, review)}; its probabilities are for {before[group]:g})"
+            )
             for group, p in card.operating_points.items()
         ],
     )

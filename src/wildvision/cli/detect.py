@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,6 +20,8 @@ HELP = "find the products in photos: annotated pictures and COCO JSON"
 
 COCO_FILE = "detections.json"
 PICTURES = "pictures"
+LONGEST = 255
+"""Bytes of a file's name that common file systems take."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -112,12 +115,19 @@ def _write(out: Path, found: Iterable[tuple[str, Detections]], model: str) -> in
 
 
 def _free_name(path: str, taken: set[str]) -> str:
-    """``STEM.jpg``, with the first number that makes it free where it is taken."""
+    """``STEM.jpg``, with the first number that makes it free where it is taken; cut where names may not be longer."""
     stem = Path(path).stem
-    names = itertools.chain([f"{stem}.jpg"], (f"{stem}~{n}.jpg" for n in itertools.count(2)))
+    endings = itertools.chain([".jpg"], (f"~{n}.jpg" for n in itertools.count(2)))
+    names = (_cut(stem, LONGEST - len(end)) + end for end in endings)
     name = next(name for name in names if name.lower() not in taken)  # some file systems know no capitals
     taken.add(name.lower())
     return name
+
+
+def _cut(text: str, most: int) -> str:
+    """As much of the text as a file system takes in ``most`` bytes."""
+    encoded = os.fsencode(text)
+    return text if len(encoded) <= most else encoded[:most].decode("utf-8", "ignore")
 
 
 def _draw(path: str, detections: Detections, target: Path) -> bool:

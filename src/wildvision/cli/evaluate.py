@@ -64,8 +64,8 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.write_card and args.model is None:
         raise ArgumentError("--write-card needs the folder of a model: --model FOLDER")
-    if args.resamples < 1 or args.batch_size < 1 or args.robustness < 0:
-        raise ArgumentError("--resamples and --batch-size must be at least 1, --robustness at least 0")
+    if args.resamples < 1 or args.batch_size < 1 or args.robustness < 0 or args.seed < 0:
+        raise ArgumentError("--resamples and --batch-size must be at least 1, --robustness and --seed at least 0")
     from wildvision.evaluation.card_metrics import own_classifier, write_metrics
     from wildvision.evaluation.report import write_report
     from wildvision.evaluation.scores import write_scores
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _of_scores(args: argparse.Namespace) -> tuple[Evaluation, ScoreTable]:
-    from wildvision.evaluation.card_metrics import calibrated_for, check_classifier
+    from wildvision.evaluation.card_metrics import calibrated_for, check_classifier, check_scored_by
     from wildvision.evaluation.judging import judge, judge_across_sources
     from wildvision.evaluation.measure import measure
     from wildvision.evaluation.scores import concatenate, read_scores
@@ -92,12 +92,12 @@ def _of_scores(args: argparse.Namespace) -> tuple[Evaluation, ScoreTable]:
 
     table = concatenate([read_scores(path) for path in args.scores])
     if args.model is None:
-        judged, model = judge_across_sources(table), "out-of-fold models"
+        judged, model = judge_across_sources(table), table.model or "out-of-fold models"
     else:
         card = load_card(args.model)
         check_classifier(card)
-        prevalence = calibrated_for(card)
-        judged = judge(table, card.calibration, card.operating_points, prevalence=prevalence)
+        check_scored_by(table, card)
+        judged = judge(table, card.calibration, card.operating_points, prevalences=calibrated_for(card))
         model = card.model_id
     return measure(judged, model=model, resamples=args.resamples, seed=args.seed), table
 
@@ -117,7 +117,7 @@ def _of_photos(args: argparse.Namespace) -> tuple[Evaluation, ScoreTable]:
     classifier = load_classifier(args.model or "default", device=args.device)
     card = classifier.card
     table, unscored = score(classifier, rows, root, args.batch_size)
-    judged = judge(table, card.calibration, card.operating_points, prevalence=calibrated_for(card))
+    judged = judge(table, card.calibration, card.operating_points, prevalences=calibrated_for(card))
     evaluation = measure(judged, model=card.model_id, resamples=args.resamples, seed=args.seed, unscored=unscored)
     if args.robustness:
         drawn = draw_rows(rows, args.robustness, seed=args.seed)

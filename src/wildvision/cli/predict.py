@@ -53,12 +53,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print_json(scored: Iterable[tuple[str, Prediction]]) -> int:
-    seen: Counter[str] = Counter()
+    issued: set[str] = set()
     failed = 0
     for name, prediction in scored:
         path = prediction.path or name  # the former is Unicode, whatever the encoding of the file's name
-        seen[path] += 1
-        unique = path if seen[path] == 1 else f"{path}#{seen[path]}"
+        unique = next(
+            n for n in itertools.chain([path], (f"{path}#{i}" for i in itertools.count(2))) if n not in issued
+        )
+        issued.add(unique)
         print(json.dumps(prediction.to_row(id=unique)), flush=True)
         failed += not prediction.ok
     return failed

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from wildvision.errors import ModelError
+from wildvision.errors import ArgumentError, ModelError
 from wildvision.evaluation.results import Evaluation, Part
+from wildvision.evaluation.scores import ScoreTable
 from wildvision.models import ModelCard, find_model, write_card
 from wildvision.models.hub import PREFIX
 from wildvision.models.registry import BUNDLED, Model
@@ -91,16 +93,31 @@ def check_classifier(card: ModelCard) -> None:
         raise ModelError(f"{card.name!r} is a {card.kind}; scores of whole photos are a classifier's")
 
 
-def calibrated_for(card: ModelCard) -> float:
-    """The prevalence that a card's probabilities are for, as its metrics say.
+def check_scored_by(table: ScoreTable, card: ModelCard) -> None:
+    """Make sure that scores are those of a card's weights, under whatever name, where the table says whose they are.
 
-    The usual one where they say none or several, or where the probabilities are for the share in some photos.
+    Raises:
+        ArgumentError: They are another model's.
     """
-    calibration = card.metrics.get("calibration")
-    facts = calibration.values() if isinstance(calibration, Mapping) else ()
-    stated = {fact.get("prevalence") for fact in facts if isinstance(fact, Mapping)}
-    prevalence = stated.pop() if len(stated) == 1 else None
-    return PREVALENCE if prevalence is None else float(prevalence)
+    digests = re.compile(r"sha256:[0-9a-f]+").findall
+    if table.model and digests(table.model) != digests(card.model_id):
+        raise ArgumentError(f"the scores are of {table.model}, not of {card.model_id}; name that model with --model")
+
+
+def calibrated_for(card: ModelCard) -> dict[str, float]:
+    """Group to the prevalence that a card's probabilities are for, as its metrics say.
+
+    The usual one where they say none, or where the probabilities are for the share in some photos.
+    """
+    facts = calibration_facts(card)
+    return {group: float(facts.get(group, {}).get("prevalence") or PREVALENCE) for group in card.groups}
+
+
+def calibration_facts(card: ModelCard) -> dict[str, Mapping[str, Any]]:
+    """Group to how its calibration was chosen, as far as a card's metrics say."""
+    facts = card.metrics.get("calibration")
+    known = facts if isinstance(facts, Mapping) else {}
+    return {group: known[group] for group in card.groups if isinstance(known.get(group), Mapping)}
 
 
 def _both(evaluation: Evaluation) -> Mapping[str, Part | None]:

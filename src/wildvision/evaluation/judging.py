@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,8 @@ class Judged:
         review: ``(n, groups)`` true where the probability reaches the review threshold.
         block: ``(n, groups)`` true where it reaches the block threshold.
         policy: Where calibration and thresholds come from, in words.
-        prevalence: That calibration error is measured at.
+        prevalences: Group to the share of photos with a product that its probabilities are for; the usual one for
+            groups left out.
     """
 
     table: ScoreTable
@@ -36,12 +37,16 @@ class Judged:
     review: npt.NDArray[np.bool_]
     block: npt.NDArray[np.bool_]
     policy: str
-    prevalence: float = PREVALENCE
+    prevalences: Mapping[str, float] = field(default_factory=dict)
+
+    def prevalence(self, group: str) -> float:
+        """That calibration error of a group is measured at."""
+        return self.prevalences.get(group, PREVALENCE)
 
     def where(self, mask: npt.NDArray[np.bool_]) -> Judged:
         """The rows where ``mask`` ``(n,)`` is true."""
         rows = self.probabilities[mask], self.review[mask], self.block[mask]
-        return Judged(self.table.where(mask), *rows, self.policy, self.prevalence)
+        return Judged(self.table.where(mask), *rows, self.policy, self.prevalences)
 
 
 def judge(
@@ -50,7 +55,7 @@ def judge(
     operating_points: Mapping[str, OperatingPoint],
     *,
     policy: str = "calibration and operating points of the model card",
-    prevalence: float = PREVALENCE,
+    prevalences: Mapping[str, float] | None = None,
 ) -> Judged:
     """Apply a card's policy.
 
@@ -59,7 +64,7 @@ def judge(
         calibration: Group to its calibrator.
         operating_points: Group to its thresholds.
         policy: Where both come from, in words.
-        prevalence: Share of photos with a product that the calibrators are for.
+        prevalences: Group to the share of photos with a product that its calibrator is for, see :class:`Judged`.
 
     Raises:
         ArgumentError: A group of the table has no calibrator or no operating point.
@@ -68,7 +73,7 @@ def judge(
         raise ArgumentError(f"no calibration or operating point for {missing}")
     p = np.stack([calibration[g].apply(table.raw[:, k]) for k, g in enumerate(table.groups)], axis=1)
     points = [operating_points[g] for g in table.groups]
-    return Judged(table, p, p >= [o.review for o in points], p >= [o.block for o in points], policy, prevalence)
+    return Judged(table, p, p >= [o.review for o in points], p >= [o.block for o in points], policy, prevalences or {})
 
 
 def with_kept(judged: Judged, own: Judged, kept: Sequence[str]) -> Judged:
@@ -80,7 +85,8 @@ def with_kept(judged: Judged, own: Judged, kept: Sequence[str]) -> Judged:
         np.where(columns, getattr(own, name), getattr(judged, name)) for name in ("probabilities", "review", "block")
     )
     policy = f"{judged.policy}; as the card had it for {', '.join(kept)}"
-    return Judged(judged.table, p, review, block, policy, judged.prevalence)
+    prevalences = {**judged.prevalences, **{group: own.prevalence(group) for group in kept}}
+    return Judged(judged.table, p, review, block, policy, prevalences)
 
 
 def judge_across_sources(
@@ -148,7 +154,7 @@ def judge_across_sources(
     policy += ", each fitted on other sources"
     if in_sample:
         policy += f"; fitted on the photos themselves for {', '.join(in_sample)}, whose positives have too few sources"
-    return Judged(table, p, reviewed, blocked, policy, prevalence or PREVALENCE)
+    return Judged(table, p, reviewed, blocked, policy, dict.fromkeys(table.groups, prevalence or PREVALENCE))
 
 
 def _both(y: npt.NDArray[np.bool_]) -> bool:

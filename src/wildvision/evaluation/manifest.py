@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import posixpath
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -52,11 +53,12 @@ def read_manifest(path: str | Path) -> list[dict[str, str]]:
     taxonomy, lines = load_taxonomy(), dict[str, int]()
     for line, row in rows:
         problem = _problem(row, taxonomy)
-        if problem is None and row["path"] in lines:
-            problem = f"{row['path']} is in line {lines[row['path']]} already"
+        photo = posixpath.normpath(row["path"] or "")
+        if problem is None and photo in lines:
+            problem = f"{row['path']} is in line {lines[photo]} already"
         if problem is not None:
             raise ArgumentError(f"{manifest}, line {line}: {problem}")
-        lines[row["path"]] = line
+        lines[photo] = line
     return [row for _, row in rows]
 
 

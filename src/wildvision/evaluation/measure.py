@@ -90,7 +90,8 @@ def _group(judged: Judged, group: str, weights: Weights, n_worst: int) -> GroupN
     flagged = {"review": judged.review[:, k], "block": judged.block[:, k]}
     at_1pct = rank >= metrics.threshold_at_fpr(ranking, FPRS[0])
     rates = {name: [metrics.flag_rates(flags, y, w) for w in (ones, weights)] for name, flags in flagged.items()}
-    at = metrics.at_prevalence(ones, y, judged.prevalence)
+    prevalence = judged.prevalence(group)
+    at = metrics.at_prevalence(ones, y, prevalence)
     n_objects = len({(s, o) for s, o in zip(table.source[y], table.object_id[y], strict=True)})
     n_sources = len(set(table.source[y].tolist()))
     return GroupNumbers(
@@ -110,9 +111,9 @@ def _group(judged: Judged, group: str, weights: Weights, n_worst: int) -> GroupN
             centred=True,
         ),
         ece_at={
-            f"{judged.prevalence:g}": Estimate.of(
+            f"{prevalence:g}": Estimate.of(
                 metrics.expected_calibration_error(p, y, at),
-                metrics.expected_calibration_error(p, y, metrics.at_prevalence(weights, y, judged.prevalence)),
+                metrics.expected_calibration_error(p, y, metrics.at_prevalence(weights, y, prevalence)),
                 centred=True,
             )
         },

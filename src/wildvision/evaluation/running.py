@@ -64,5 +64,6 @@ def score_manifest(
         rollup.leaf_probabilities(outputs),
         groups=rollup.groups,
         leaves=rollup.leaves,
+        model=classifier.model_id,
     )
     return table, dict(failed)

@@ -21,7 +21,9 @@ AMBIGUOUS = "ambiguous"
 NO_GROUP = "none"
 LOW_TRUST = "low"
 TEXT_COLUMNS = ("path", "source", "object_id", "group", "leaf", "trust")
-_RAW, _LEAF = "raw_", "leaf_"
+_RAW, _LEAF, _MODEL = "raw_", "leaf_", "model"
+_WHOLE = ("groups", "leaves", "model")
+"""What a table has once, not for each photo."""
 
 Text = npt.NDArray[np.str_]
 
@@ -43,6 +45,7 @@ class ScoreTable:
         leaf_probabilities: ``(n, leaves)``; rows sum to 1.
         groups: Names of the columns of ``raw``.
         leaves: Names of the columns of ``leaf_probabilities``.
+        model: ``model_id`` of what scored the photos; empty for out-of-fold models and where it is not known.
     """
 
     path: Text
@@ -57,6 +60,7 @@ class ScoreTable:
     leaf_probabilities: npt.NDArray[np.float64]
     groups: tuple[str, ...]
     leaves: tuple[str, ...]
+    model: str = ""
 
     def __post_init__(self) -> None:
         n = len(self.path)
@@ -80,7 +84,7 @@ class ScoreTable:
 
     def where(self, mask: npt.NDArray[np.bool_]) -> ScoreTable:
         """The rows where ``mask`` ``(n,)`` is true."""
-        rows = {f.name: getattr(self, f.name)[mask] for f in fields(self) if f.name not in ("groups", "leaves")}
+        rows = {f.name: getattr(self, f.name)[mask] for f in fields(self) if f.name not in _WHOLE}
         return replace(self, **rows)
 
     @property
@@ -97,6 +101,7 @@ def score_table(
     groups: Sequence[str],
     leaves: Sequence[str],
     fold: npt.ArrayLike | None = None,
+    model: str = "",
 ) -> ScoreTable:
     """Join rows of a photo manifest with a model's outputs in the same order.
 
@@ -109,6 +114,7 @@ def score_table(
         groups: Names of the columns of ``raw``.
         leaves: Names of the columns of ``leaf_probabilities``.
         fold: ``(n,)`` fold that held the photo out.
+        model: ``model_id`` of what scored the photos, empty for out-of-fold models.
 
     Raises:
         ArgumentError: A row lacks a column, or shapes or groups do not fit.
@@ -123,6 +129,7 @@ def score_table(
         leaf_probabilities=np.asarray(leaf_probabilities, dtype=np.float64).reshape(len(rows), len(leaves)),
         groups=tuple(groups),
         leaves=tuple(leaves),
+        model=model,
     )
 
 
@@ -136,7 +143,10 @@ def concatenate(tables: Sequence[ScoreTable]) -> ScoreTable:
         raise ArgumentError("no score table to measure")
     if len({(t.groups, t.leaves) for t in tables}) > 1:
         raise ArgumentError("score tables of models with other classes cannot be put together")
-    names = [f.name for f in fields(ScoreTable) if f.name not in ("groups", "leaves")]
+    if len({t.model for t in tables}) > 1:
+        named = ", ".join(sorted({t.model or "none that is named" for t in tables}))
+        raise ArgumentError(f"the score tables come from different models ({named})")
+    names = [f.name for f in fields(ScoreTable) if f.name not in _WHOLE]
     columns: dict[str, Any] = {name: np.concatenate([getattr(t, name) for t in tables]) for name in names}
     joined = replace(tables[0], **columns)
     if len(set(joined.path.tolist())) != len(joined):
@@ -188,6 +198,9 @@ def read_scores(path: str | Path) -> ScoreTable:
         raise ArgumentError(
             f"{source} is not a score table: it has no columns {_RAW}GROUP and {_LEAF}NAME; received {sorted(rows[0])}"
         )
+    models = {str(row.get(_MODEL) or "") for row in rows}
+    if len(models) > 1:
+        raise ArgumentError(f"{source} holds scores of different models ({', '.join(sorted(models))})")
     try:
         return score_table(
             rows,
@@ -196,6 +209,7 @@ def read_scores(path: str | Path) -> ScoreTable:
             groups=groups,
             leaves=leaves,
             fold=[int(row.get("fold", -1)) for row in rows],
+            model=models.pop(),
         )
     except (TypeError, ValueError) as e:
         raise ArgumentError(f"{source} is not a score table: {e}") from e
@@ -210,6 +224,8 @@ def _columns(table: ScoreTable) -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = {name: getattr(table, name).tolist() for name in TEXT_COLUMNS}
     columns["synthetic"] = table.synthetic.astype(int).tolist()
     columns["fold"] = table.fold.tolist()
+    if table.model:
+        columns[_MODEL] = [table.model] * len(table)
     columns |= {_RAW + g: table.raw[:, i].tolist() for i, g in enumerate(table.groups)}
     columns |= {_LEAF + name: table.leaf_probabilities[:, i].tolist() for i, name in enumerate(table.leaves)}
     return columns

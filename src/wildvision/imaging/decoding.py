@@ -37,10 +37,10 @@ def decode(
 ) -> Decoded:
     """Decode one input; safe to call from many threads. Whatever is wrong with the input becomes a status.
 
-    Inputs are opened read-only and left as they were. A file object is read from where it stands to its end and
-    put back. Only the first frame of an animation or page of a document counts. A photo that is cut short is
-    ``truncated``, never filled with grey, unless all it lacks is the end marker behind its last pixel; one that is
-    damaged in the middle but complete is decoded as well as its decoder can.
+    Inputs are opened read-only and left as they were. A file object is read from where it stands to its end and put
+    back. Only the first frame of an animation or page of a document counts; of a PIL image, the one it stands at. A
+    photo that is cut short is ``truncated``, never filled with grey, unless all it lacks is the end marker behind its
+    last pixel; one that is damaged in the middle but complete is decoded as well as its decoder can.
 
     Args:
         source: ``str`` or path-like (a local file), bytes-like (an encoded image), an object with ``read`` in binary

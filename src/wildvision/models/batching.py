@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -14,7 +15,11 @@ Output = TypeVar("Output")
 
 def check_batch_size(batch_size: int) -> None:
     """Refuse a batch size that is no whole number of at least 1."""
-    if not isinstance(batch_size, int) or batch_size < 1:
+    try:
+        usable = operator.index(batch_size) >= 1 and not isinstance(batch_size, bool)
+    except TypeError:
+        usable = False
+    if not usable:
         raise ArgumentError(f"batch_size must be a whole number of at least 1; received {batch_size!r}")
 
 

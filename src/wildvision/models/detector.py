@@ -142,8 +142,7 @@ class Detector:
             ArgumentError: ``batch_size`` is below 1, or ``score`` outside [0, 1].
         """
         check_batch_size(batch_size)
-        if score is not None and not (isinstance(score, int | float | np.number) and 0.0 <= score <= 1.0):
-            raise ArgumentError(f"score must lie in [0, 1]; received {score!r}")
+        _check_score(score)
         sources = iter(many(x))
         batches = iter(lambda: [self.prepare(s, hashes=False) for s in islice(sources, batch_size)], [])
         found = (
@@ -163,8 +162,10 @@ class Detector:
         """Detections of prepared photos as one batch; same order and length, failures pass through.
 
         Raises:
-            DeviceMemoryError: The batch does not fit on the device. Nothing else raises.
+            ArgumentError: ``score`` lies outside [0, 1].
+            DeviceMemoryError: The batch does not fit on the device.
         """
+        _check_score(score)
         return [self._detections(p, row, score) for p, row in zip(prepared, self._run(prepared), strict=True)]
 
     def _run(self, prepared: Sequence[DetectorInput]) -> list[_Row]:
@@ -281,3 +282,8 @@ def _failed(photo: DetectorInput, status: Status, error: str | None) -> Detectio
     size = (photo.width, photo.height) if photo.width and photo.height else None
     nothing = np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
     return Detections(*nothing, groups=(), leaves=(), size=size, status=status, error=error)
+
+
+def _check_score(score: float | None) -> None:
+    if score is not None and not (isinstance(score, int | float | np.number) and 0.0 <= score <= 1.0):
+        raise ArgumentError(f"score must lie in [0, 1]; received {score!r}")

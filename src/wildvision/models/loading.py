@@ -36,8 +36,9 @@ def load_classifier(
 
     Raises:
         ModelError: No such model, or it is refused: another sha256, a pickle, a newer card, other classes.
-        ArgumentError: An unknown backend, device, precision or ``tta``.
+        ArgumentError: An unknown backend, device, precision or ``tta``, or ``limits`` are none.
     """
+    _check_limits(limits)
     model = find_model(name_or_path)
     run = _backend(backend, model, device, precision)
     return Classifier(model.card, run, limits=limits, tta=tta)
@@ -69,6 +70,7 @@ def load_detector(
         ModelError: No such model, or it is refused.
         ArgumentError: An unknown backend, device or precision, or ``second_look`` is neither.
     """
+    _check_limits(limits)
     model = find_model(DEFAULT_DETECTOR if name_or_path == "default" else name_or_path)
     if model.card.kind != "detector":
         raise ModelError(
@@ -78,6 +80,11 @@ def load_detector(
     if isinstance(second_look, str | os.PathLike):
         second_look = load_classifier(second_look, device=device, backend=backend, precision=precision, limits=limits)
     return Detector(model.card, run, limits=limits, tiles=tiles, second_look=second_look)
+
+
+def _check_limits(limits: Limits) -> None:
+    if not isinstance(limits, Limits):
+        raise ArgumentError(f"limits must be a wildvision.imaging.Limits; received {limits!r}")
 
 
 def _backend(name: str, model: Model, device: str, precision: str) -> Backend:

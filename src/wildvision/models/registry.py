@@ -102,6 +102,8 @@ def find_model(name_or_path: str | os.PathLike[str]) -> Model:
     Raises:
         ModelError: No such model, not reachable, or refused.
     """
+    if not isinstance(name_or_path, str | os.PathLike) or not os.fspath(name_or_path):
+        raise ModelError(f"a model is named by a name, a path or hf://org/repo@revision; received {name_or_path!r}")
     reference = _hub_reference(name_or_path)
     if reference is None:
         return _locate(name_or_path)

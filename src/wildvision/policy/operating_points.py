@@ -142,13 +142,14 @@ def choose_operating_point(
     if not everyday:
         near = np.ones(len(y), bool)
         review_at = threshold_for(review, p, y, ids)
-    block_at = max(threshold_for(block, p, y, ids, least=review_at), review_at)
+    asked = threshold_for(block, p, y, ids, least=review_at)
+    block_at = max(asked, review_at)
     point = OperatingPoint(review=review_at, block=block_at)
     n_objects = len(set(ids[y]))
     return ChosenPoint(
         point=point,
         review_target=f"{review}, of everyday photos" if everyday else str(review),
-        block_target=str(block),
+        block_target=str(block) if asked >= review_at else f"{block}, raised to the review threshold",
         n_positives=int(y.sum()),
         n_negatives=int((~y).sum()),
         n_objects=n_objects,

@@ -50,13 +50,15 @@ def roll_up(
     lookalike_margin: float = 0.25,
     leaf_margin: float = 0.25,
 ) -> Finding:
-    """Roll leaf probabilities up as far as their closeness asks.
+    """Roll leaf probabilities up as far as their closeness asks, for a photo that triage does not pass.
+
+    Of a photo that passes it would say "…-like" too, however unlike: that nothing is suspected is for triage to say.
 
     Args:
         scores: Group to calibrated probability.
         leaves: Leaf to probability; sums to 1.
         taxonomy: The classes.
-        group: What the claim is about; the group with the highest score unless given.
+        group: What the claim is about, such as :attr:`Prediction.group`; the highest score's unless given.
         lookalike_margin: In [0, 1]; a look-alike closer than this to the group makes the source undetermined.
         leaf_margin: In [0, 1]; two leaves of the group closer than this leave the leaf open.
 
