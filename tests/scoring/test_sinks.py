@@ -51,6 +51,31 @@ def test_an_abandoned_part_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("format", ["jsonl", "parquet"])
+@pytest.mark.parametrize("step", ["write", "close"])
+def test_a_part_that_could_not_be_written_is_never_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: Any, step: str
+) -> None:
+    writer = PartWriter(tmp_path, format, GROUPS)
+    writer.write(make_row(0))
+    full, as_ever = [OSError(28, "No space left on device")], getattr(writer._encoder, step)
+
+    def fail(*arguments: Any) -> None:
+        if full:
+            raise full.pop()
+        as_ever(*arguments)
+
+    monkeypatch.setattr(writer._encoder, step, fail)
+    with pytest.raises(OSError, match="No space"):
+        writer.write(make_row(1)) if step == "write" else writer.finish("digest")
+    with pytest.raises(WildvisionError, match="could not be written"):  # though by now there may be space again
+        writer.finish("digest")
+    writer.abandon()
+    assert list(tmp_path.iterdir()) == []
+    write(tmp_path, 2, format=format)
+    assert list(read_rows(tmp_path)) == [make_row(n) for n in range(2)]
+
+
 def test_writing_goes_on_behind_the_finished_parts(tmp_path: Path) -> None:
     write(tmp_path, 5)
     write(tmp_path, 9)

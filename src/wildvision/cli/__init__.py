@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import sqlite3
 import sys
 import traceback
 from collections.abc import Sequence
@@ -103,7 +104,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The interpreter flushes stdout once more on its way out; give it a place to flush to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
-    except OSError as e:  # a folder that cannot be written, a full disk; what is wrong with photos is in their rows
+    except (
+        OSError,
+        sqlite3.Error,
+    ) as e:  # a folder that cannot be written, a full disk; what is wrong with photos is in their rows
         print(f"wildvision: error: {e}", file=sys.stderr)
         return ERROR
     except Exception:  # a fault of wildvision's own, which must not pass for SOME_FAILED, the interpreter's own code

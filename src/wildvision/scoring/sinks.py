@@ -6,6 +6,7 @@ one line a part. Whatever is not in that log does not count. No file is ever rew
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -100,6 +101,7 @@ class PartWriter:
         self.rows = parts[-1].first + parts[-1].rows if parts else 0
         self._file: BinaryIO | None = None
         self._tally = _Tally()
+        self._broken = False
 
     @property
     def open_rows(self) -> int:
@@ -107,23 +109,37 @@ class PartWriter:
         return self._tally.rows
 
     def write(self, row: Mapping[str, Any]) -> None:
-        """Append one row to the open part."""
+        """Append one row to the open part. Once this or :meth:`finish` fails, the part can only be abandoned."""
+        with self._breaking():
+            self._write(row)
+
+    def _write(self, row: Mapping[str, Any]) -> None:
         if self._file is None:
-            self._file = self._temporary.open("wb")
-            self._encoder = (
-                _Jsonl(self._file) if self._format == "jsonl" else _Parquet(self._file, arrow_schema(self._groups))
-            )
+            file = self._temporary.open("wb")
+            parquet = self._format == "parquet"
+            self._encoder = _Parquet(file, arrow_schema(self._groups)) if parquet else _Jsonl(file)
+            self._file = file
         self._encoder.write(row)
         self._tally.add(row)
 
     def finish(self, fingerprint: str) -> Part | None:
-        """Put the open part under its final name and into the log; ``None`` when it has no rows."""
+        """Put the open part under its final name and into the log; ``None`` when it has no rows.
+
+        Raises:
+            WildvisionError: Writing it has failed before: it lacks rows, or their end.
+        """
+        if self._broken:
+            raise WildvisionError(f"{self._temporary} could not be written; free some space and resume the run")
         if self._file is None:
             return None
+        with self._breaking():
+            return self._finish(self._file, fingerprint)
+
+    def _finish(self, file: BinaryIO, fingerprint: str) -> Part:
         self._encoder.close()
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
+        file.flush()
+        os.fsync(file.fileno())
+        file.close()
         with self._temporary.open("rb") as f:
             digest = hashlib.file_digest(f, "sha256").hexdigest()
         final = self._folder / f"part-{self._next:05d}.{self._format}"
@@ -142,10 +158,19 @@ class PartWriter:
     def abandon(self) -> None:
         """Drop the open part; a resumed run makes it again."""
         if self._file is not None:
-            self._encoder.close()
-            self._file.close()
+            for close in (self._encoder.close, self._file.close):
+                with contextlib.suppress(Exception):  # what cannot be written now is dropped anyway
+                    close()
             self._temporary.unlink(missing_ok=True)
-            self._file, self._tally = None, _Tally()
+            self._file, self._tally, self._broken = None, _Tally(), False
+
+    @contextlib.contextmanager
+    def _breaking(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._broken = True
+            raise
 
     @property
     def _temporary(self) -> Path:
