@@ -28,6 +28,7 @@ from wildvision.scoring import (
     score,
     validate,
 )
+from wildvision.scoring.items import Fingerprint
 
 Rows = list[dict[str, Any]]
 QUICK = ScoreSettings(isolation="thread", workers=2, rows_per_part=7, progress="none")
@@ -236,6 +237,25 @@ def test_a_run_that_broke_goes_on_to_the_same_rows(
     same(list(read_rows(tmp_path / "out")), list(read_rows(tmp_path / "whole")))
     assert validate(tmp_path / "out").ok
     assert sorted(p.name for p in (tmp_path / "out").iterdir() if p.name.startswith(".")) == []
+
+
+def test_an_interrupt_between_a_row_and_its_fingerprint_is_resumed(
+    expected: Rows, shop: Path, tiny: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = Fingerprint.add
+
+    def interrupted(self: Fingerprint, item: Any) -> None:
+        if self.items == 7:
+            raise KeyboardInterrupt
+        add(self, item)
+
+    monkeypatch.setattr(Fingerprint, "add", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        score(shop, tmp_path, classifier=tiny, settings=quick(rows_per_part=5))
+    monkeypatch.setattr(Fingerprint, "add", add)
+    score(shop, tmp_path, classifier=tiny, settings=quick(rows_per_part=5), resume=True)
+    same(list(read_rows(tmp_path)), expected)
+    assert validate(tmp_path).ok
 
 
 def test_a_complete_run_resumes_to_nothing(shop: Path, tiny: Classifier, tmp_path: Path) -> None:

@@ -84,15 +84,21 @@ class Item:
 
 
 class Fingerprint:
-    """A running digest of the items of a run, in order: the same items give the same digest, and nothing is kept."""
+    """A running digest of the items of a run, in order: the same items give the same digest, and nothing is kept.
+
+    Attributes:
+        items: How many were taken in.
+    """
 
     def __init__(self) -> None:
         self._hash = hashlib.blake2b(digest_size=16)
+        self.items = 0
 
     def add(self, item: Item) -> None:
         """Take in the next item."""
         facts = [item.id, item.path, item.listing_id, item.extra, item.stamp]
         self._hash.update(json.dumps(facts, sort_keys=True, default=str).encode())
+        self.items += 1
 
     def hexdigest(self) -> str:
         """Digest of all the items so far, 32 hex digits."""

@@ -206,11 +206,14 @@ class _Run:
             self._finish_part(originals)
 
     def _keep_what_is_done(self, originals: Originals) -> None:
-        """After an error: the rows of the open part are good, unless it was writing them that failed."""
+        """After an error: the rows of the open part are good, unless it was writing the last that broke off."""
         try:
-            self._finish_part(originals)
+            if self._fingerprint.items == self._writer.rows + self._writer.open_rows:
+                self._finish_part(originals)
+                return
         except Exception:
-            self._writer.abandon()
+            pass
+        self._writer.abandon()
 
     def _finish_part(self, originals: Originals) -> None:
         originals.commit()
