@@ -68,11 +68,14 @@ def evaluate(config: ClassifierConfig, runs: Path, *, robustness: int = 20) -> t
     manifest = Path(config.manifests[0])
     records = merge(read_manifest(manifest), read_annotations(Path(config.annotations)))
     costs: list[Row] = []
-    shown: list[tuple[str, Row]] = []
+    shown: list[Row] = []
     for k in folds:
         network = load_network(config, runs / f"{config.name}-fold{k}")
         rows = [row_from_record(r) for r in records if r.source in config.folds[k]]
-        shown += check_explanations(network, config.input, rows, manifest.parent).items()
+        shown += check_explanations(network, config.input, rows, manifest.parent)
+        for renders in map(Path, config.manifests[1:]):
+            drawn = [row_from_record(r) for r in read_manifest(renders) if r.split == "test"][k :: len(config.folds)]
+            shown += check_explanations(network, config.input, drawn, renders.parent)
         if robustness:
             costs += _stress(network, config, draw_rows(rows, robustness, seed=config.seed), manifest.parent)
     return (
@@ -134,20 +137,22 @@ def _pooled_costs(costs: Sequence[Row]) -> tuple[dict[str, Any], ...]:
     )
 
 
-def _pooled_explanations(shown: Sequence[tuple[str, Row]]) -> dict[str, dict[str, Any]]:
-    parts: dict[str, list[Row]] = defaultdict(list)
-    for group, row in shown:
-        parts[group].append(row)
-    return {
-        group: {
+def _pooled_explanations(shown: Sequence[Row]) -> tuple[dict[str, Any], ...]:
+    keys = ("part", "group")
+    parts: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
+    for row in shown:
+        parts[tuple(row[key] for key in keys)].append(row)
+    return tuple(
+        dict(zip(keys, key, strict=True))
+        | {
             "n": sum(int(row["n"]) for row in rows),
             "energy": (energy := _mean(rows, "energy", "n")),
             "chance": (chance := _mean(rows, "chance", "n")),
             "ratio": energy / chance,
             "n_filled": sum(int(row["n_filled"]) for row in rows),
         }
-        for group, rows in parts.items()
-    }
+        for key, rows in sorted(parts.items())
+    )
 
 
 def _mean(rows: Sequence[Row], name: str, weight: str) -> float:

@@ -23,7 +23,8 @@ def test_evaluate_writes_a_report_of_a_manifest(model, manifest, tmp_path, capsy
     assert report["real"]["groups"]["ivory"]["n_positives"] == 3
     assert report["synthetic"]["groups"]["ivory"]["n_positives"] == 3
     assert {row["strength"] for row in report["robustness"]} == {1, 2, 3}
-    assert report["explanations"]["ivory"]["n"] == 3  # renders are not explained
+    explained = {(e["part"], e["group"]): e["n"] for e in report["explanations"]}
+    assert explained["real", "ivory"] == explained["synthetic", "ivory"] == 3  # renders apart
     assert len(read_scores(out / "scores.parquet")) == report["real"]["n"] + report["synthetic"]["n"]
     assert "data:image" not in (out / "index.html").read_text()
     assert "ivory" in capsys.readouterr().out

@@ -34,7 +34,7 @@ def evaluation():
     table = make_table(400, synthetic=0.3)
     found = measure(judge_across_sources(table), model="<made-up>", resamples=30, unscored={"truncated": 2})
     real, synthetic = (dataclasses.replace(p, groups={"ivory": p.groups["ivory"]}) for _, p in found.parts)
-    explained = {"ivory": {"n": 4, "energy": 0.5, "chance": 0.2, "ratio": 2.5, "n_filled": 0}}
+    explained = ({"part": "real", "group": "ivory", "n": 4, "energy": 0.5, "chance": 0.2, "ratio": 2.5, "n_filled": 0},)
     return dataclasses.replace(found, real=real, synthetic=synthetic, robustness=(STRESS,), explanations=explained)
 
 

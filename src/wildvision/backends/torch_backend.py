@@ -33,6 +33,9 @@ class TorchBackend:
         precision: ``auto`` (``fp16`` on CUDA, else ``fp32``), ``fp32``, ``fp16`` or ``bf16``. Half precisions run
             under autocast. Only ``fp32`` gives the same outputs, to about 1e-6, however photos are batched.
 
+    Attributes:
+        module: The module on its device, in evaluation mode.
+
     Raises:
         ArgumentError: The device is not there, or cannot compute in that precision.
     """
@@ -48,7 +51,7 @@ class TorchBackend:
     ) -> None:
         self._device = _pick_device(device)
         self.precision = _pick_precision(precision, self._device)
-        self._module = module.eval().to(self._device).to(memory_format=torch.channels_last)
+        self.module = module.eval().to(self._device).to(memory_format=torch.channels_last)
         # (x / 255 - mean) / std as one multiplication and one addition.
         scale = 1.0 / (255.0 * torch.tensor(std, dtype=torch.float64))
         shift = -torch.tensor(mean, dtype=torch.float64) / torch.tensor(std, dtype=torch.float64)
@@ -96,7 +99,7 @@ class TorchBackend:
 
     def _outputs(self, part: npt.NDArray[np.uint8]) -> tuple[Tensor, ...]:
         with torch.inference_mode(), self._arithmetic():
-            return tuple(output.float() for output in self._module(self._normalised(part)))
+            return tuple(output.float() for output in self.module(self._normalised(part)))
 
     def _normalised(self, batch: npt.NDArray[np.uint8]) -> Tensor:
         # NHWC bytes seen as NCHW are channels_last already: no copy on the CPU, and a quarter of the transfer.

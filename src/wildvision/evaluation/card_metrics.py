@@ -38,7 +38,7 @@ def metrics_block(evaluation: Evaluation, measured_on: str, **more: Any) -> dict
         "unscored": dict(evaluation.unscored),
         **{name: None if part is None else _part(part) for name, part in _both(evaluation).items()},
         "robustness": [dict(row) for row in evaluation.robustness],
-        "explanations": dict(evaluation.explanations),
+        "explanations": [dict(row) for row in evaluation.explanations],
         **more,
     }
 

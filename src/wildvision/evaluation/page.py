@@ -165,14 +165,14 @@ def _robustness(rows: Sequence[Mapping[str, Any]]) -> str:
     return table("Marked: the middle strength costs more than 15 points", heads, cells)
 
 
-def _explanations(groups: Mapping[str, Any]) -> str:
-    rows = [
-        [g, e["n"], e["n_filled"], f"{e['energy']:.3f}", f"{e['chance']:.3f}", f"{e['ratio']:.2f}"]
-        for g, e in groups.items()
+def _explanations(rows: Sequence[Mapping[str, Any]]) -> str:
+    cells = [
+        [e["group"], e["part"], e["n"], e["n_filled"], f"{e['energy']:.3f}", f"{e['chance']:.3f}", f"{e['ratio']:.2f}"]
+        for e in rows
     ]
-    heads = ["group", "photos measured", "left out: object fills more than half"]
+    heads = ["group", "part", "photos measured", "left out: object fills more than half"]
     heads += ["energy in the box", "area of the box (chance)", "ratio"]
-    return table("Share of the explanation's energy inside the annotated boxes", heads, rows)
+    return table("Share of the explanation's energy inside the annotated boxes", heads, cells)
 
 
 def _errors(caption: str, errors: Iterable[Mapping[str, Any]], photos: Path | None) -> str:

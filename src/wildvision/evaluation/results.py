@@ -124,7 +124,7 @@ class Evaluation:
         real: Numbers on photographs, ``None`` when there are none.
         synthetic: Numbers on renders, ``None`` when there are none.
         robustness: Rows of :func:`wildvision.evaluation.stress.stress`, when it ran.
-        explanations: Group to share of explanation energy in the boxes against chance, when it was measured.
+        explanations: Rows of :func:`wildvision.evaluation.explain.check_explanations`, when it ran.
     """
 
     model: str
@@ -135,7 +135,7 @@ class Evaluation:
     real: Part | None
     synthetic: Part | None
     robustness: tuple[Mapping[str, Any], ...] = ()
-    explanations: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    explanations: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def parts(self) -> Iterator[tuple[str, Part]]:

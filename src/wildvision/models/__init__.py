@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from wildvision.models.detector_drawing import draw_detections
     from wildvision.models.detector_network import DetectorNetwork
     from wildvision.models.detector_weights import export_detector, load_detector_network
+    from wildvision.models.explaining import Explanation
     from wildvision.models.network import Network
     from wildvision.models.weights import export_weights, load_network
 
 _HOME = {
     "DetectorNetwork": "wildvision.models.detector_network",
+    "Explanation": "wildvision.models.explaining",
     "Network": "wildvision.models.network",
     "draw_detections": "wildvision.models.detector_drawing",
     "export_detector": "wildvision.models.detector_weights",
@@ -39,6 +41,7 @@ __all__ = [
     "Detector",
     "DetectorNetwork",
     "DetectorSettings",
+    "Explanation",
     "Model",
     "ModelCard",
     "Network",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +14,16 @@ import numpy.typing as npt
 from wildvision.backends import Backend, DeviceMemoryError
 from wildvision.contract import Decision, Lookalike, Prediction, Status
 from wildvision.errors import ArgumentError, ModelError
-from wildvision.imaging import DEFAULT_LIMITS, Limits, Prepared, Preparer, Source
+from wildvision.imaging import DEFAULT_LIMITS, Limits, Prepared, Preparer, Source, decode
 from wildvision.imaging.resizing import resize
 from wildvision.models.batching import check_batch_size, is_iterator, many, run_fitting
 from wildvision.models.card import ModelCard
 from wildvision.models.rollup import Rollup
 from wildvision.policy import decide, deciding_group
 from wildvision.taxonomy import load_taxonomy
+
+if TYPE_CHECKING:
+    from wildvision.models.explaining import Explanation
 
 TTA = ("none", "flip", "zoom")
 ZOOM = 0.625  # of the photo's width and height that a closer look at its middle shows
@@ -155,6 +158,33 @@ class Classifier:
             if row is not None:
                 out[:] = row
         return features
+
+    def explain(self, source: Source, group: str, *, method: str = "activation") -> Explanation:
+        """Where in a photo the score of a group comes from.
+
+        Args:
+            source: One photo, as for :meth:`predict`.
+            group: Name of a product group.
+            method: ``activation`` for class activation, one run of the network; ``occlusion`` for how far the score
+                falls where a place is hidden, 65 runs.
+
+        Raises:
+            ArgumentError: An unknown group or method, a photo that cannot be read or run, or ``activation`` of a
+                backend that gives no gradients.
+        """
+        from wildvision.models.explaining import METHODS, Explanation, class_activation, occlusion
+
+        if method not in METHODS:
+            raise ArgumentError(f"method must be one of {', '.join(METHODS)}; received {method!r}")
+        decoded = decode(source, limits=self.preparer.limits)
+        if decoded.image is None:
+            raise ArgumentError(f"the photo cannot be explained: {decoded.status.value}, {decoded.error}")
+        if method == "occlusion":
+            return Explanation(group, occlusion(self, decoded.image, group), decoded.image)
+        network = getattr(self._backend, "module", None)
+        if network is None:
+            raise ArgumentError("this backend gives no gradients; explain with method='occlusion'")
+        return Explanation(group, class_activation(network, self.card.input, decoded.image, group), decoded.image)
 
     def prepare(self, source: Source, *, hashes: bool = True) -> Prepared:
         """Decode and preprocess one photo: CPU only, thread-safe. ``preparer`` is the same for process pools."""

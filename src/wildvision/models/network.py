@@ -5,7 +5,8 @@ Knows no files, cards or thresholds.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, cast
 
 import timm
 import torch
@@ -89,14 +90,25 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised photos ``(n, 3, h, w)`` to logits ``(n, groups + leaves)`` and features ``(n, d)``."""
-        features = self.backbone(x)
-        logits = self.head(self.drop(features))
+        parts: list[Tensor] = []
+        own: list[Tensor] = []
+        for member, picture, share in self.members(x):
+            features = member.backbone(picture)
+            own.append(features)
+            parts.append(share * member.head(member.drop(features)))
+        return sum(parts[1:], parts[0]), own[0]
+
+    def members(self, x: Tensor) -> Iterator[tuple[Network, Tensor, float]]:
+        """This network and its partners, the photos as each looks at them, and the share of each in the logits."""
+        share = 0.5 ** len(self.partners)
+        yield self, x, share
         pictures: dict[int, Tensor] = {}
         for partner, size in zip(self.partners, self.partner_sizes, strict=True):
             if size not in pictures:
                 pictures[size] = F.interpolate(x.float(), (size, size), mode="bilinear", antialias=True).to(x.dtype)
-            logits = 0.5 * (logits + partner(pictures[size])[0])
-        return logits, features
+            for member, picture, part in cast(Network, partner).members(pictures[size]):
+                yield member, picture, share * part
+            share *= 2
 
     def group_logits(self, logits: Tensor) -> Tensor:
         """Raw group logits ``(n, groups)``, as :meth:`Rollup.group_logits` but differentiable."""

@@ -1,0 +1,159 @@
+import numpy as np
+import pytest
+import torch
+
+from wildvision.errors import ArgumentError
+from wildvision.imaging import Preprocess
+from wildvision.models import Classifier, Explanation, find_model, load_network
+from wildvision.models.explaining import class_activation, draw, occlusion
+
+
+@pytest.fixture(scope="module")
+def network(tiny_original):
+    return load_network(find_model(tiny_original))
+
+
+@pytest.fixture
+def photo():
+    return np.random.default_rng(0).integers(0, 256, size=(60, 90, 3), dtype=np.uint8)
+
+
+def patchy(network, group):
+    """The network with a head that answers to bright places only: its maps must lie there."""
+
+    class Bright(torch.nn.Module):
+        def forward_features(self, x):
+            return torch.nn.functional.avg_pool2d(x.mean(dim=1, keepdim=True), 4) + 1.0
+
+        def forward_head(self, x):
+            return x.mean(dim=(2, 3))
+
+    fake = torch.nn.Module()
+    fake.rollup, fake.group_logits, fake.backbone = network.rollup, network.group_logits, Bright()
+    fake.head = torch.nn.Linear(1, network.rollup.outputs)
+    with torch.no_grad():
+        fake.head.weight.zero_()
+        fake.head.weight[network.rollup.groups.index(group)] = 1.0
+    fake.members = lambda x: [(fake, x, 1.0)]
+    return fake
+
+
+@pytest.mark.parametrize("resize", ["squash", "center", "letterbox"])
+def test_the_map_lies_where_the_evidence_is_whatever_the_resize(network, resize):
+    how = Preprocess(size=64, resize=resize, mean=(0.5,) * 3, std=(0.5,) * 3)
+    image = np.zeros((60, 120, 3), np.uint8)
+    image[20:40, 70:85] = 255
+    evidence = class_activation(patchy(network, "ivory"), how, image, "ivory")
+    y, x = np.unravel_index(evidence.argmax(), evidence.shape)
+    assert 14 <= y <= 46
+    assert 64 <= x <= 91
+    around = evidence[12:48, 62:93]
+    assert around.sum() / evidence.sum() > 4 * around.size / evidence.size
+
+
+def test_a_map_has_the_photo_s_size_and_range(network, classifier, photo):
+    for group in network.rollup.groups:
+        evidence = class_activation(network, classifier.card.input, photo, group)
+        assert evidence.shape == (60, 90)
+        assert evidence.dtype == np.float32
+        assert evidence.min() >= 0
+        assert evidence.max() in (0.0, 1.0)
+
+
+def test_activations_times_gradients_add_up_to_half_of_what_the_head_makes_of_them(network):
+    features = (3 * torch.rand(1, network.features, 4, 4)).requires_grad_(True)
+    weight = network.head.weight[0].detach()
+    logit = network.backbone.forward_head(features)[0] @ weight
+    (gradient,) = torch.autograd.grad(logit, features)
+    assert (gradient * features).sum().item() == pytest.approx(logit.item() / 2, rel=1e-4)
+
+
+def test_partners_add_their_evidence_by_their_share_of_the_logit(network):
+    """One network answers to the left of the photo, its partner to the right, with the same slope."""
+    sides = [patchy(network, "ivory") for _ in range(2)]
+    for fake, keep in zip(sides, (slice(0, 4), slice(4, 8)), strict=True):
+        whole = fake.backbone.forward_features
+
+        def half(x, whole=whole, keep=keep):
+            features = whole(x).clone()
+            mask = torch.zeros_like(features)
+            mask[..., keep] = 1.0
+            return features * mask
+
+        fake.backbone.forward_features = half
+    how = Preprocess(size=32, resize="squash", mean=(0.5,) * 3, std=(0.5,) * 3)
+    grey = np.full((32, 32, 3), 128, np.uint8)
+    sides[0].members = lambda x: [(sides[0], x, 0.25), (sides[1], x, 0.75)]
+    evidence = class_activation(sides[0], how, grey, "ivory")
+    assert evidence[:, 24:].min() == pytest.approx(1.0)
+    assert evidence[:, :8].max() == pytest.approx(1 / 3, rel=1e-3)
+
+
+def test_a_classifier_explains_a_photo_file(classifier, photo, tmp_path):
+    import cv2
+
+    path = tmp_path / "photo.png"
+    cv2.imwrite(str(path), photo[..., ::-1])
+    found = classifier.explain(path, "ivory")
+    assert isinstance(found, Explanation)
+    assert (found.image == photo).all()
+    assert found.evidence.shape == (60, 90)
+    assert found.draw().shape == (60, 90, 3)
+    hidden = classifier.explain(photo, "ivory", method="occlusion")
+    assert hidden.evidence.shape == (60, 90)
+
+
+def test_what_cannot_be_explained_is_said(classifier, photo, tmp_path):
+    with pytest.raises(ArgumentError, match="not_found"):
+        classifier.explain(tmp_path / "none.jpg", "ivory")
+    with pytest.raises(ArgumentError, match="method"):
+        classifier.explain(photo, "ivory", method="magic")
+
+    class Plain:
+        device, precision = "npu", "fp32"
+
+        def __call__(self, batch):
+            raise NotImplementedError
+
+    with pytest.raises(ArgumentError, match="occlusion"):
+        Classifier(classifier.card, Plain()).explain(photo, "ivory")
+
+
+def test_occlusion_gives_a_map_of_the_same_shape_with_any_backend(classifier, photo):
+    evidence = occlusion(classifier, photo, "ivory", cells=4)
+    assert evidence.shape == (60, 90)
+    assert 0 <= evidence.min() <= evidence.max() <= 1
+
+
+def test_drawing_leaves_the_photo_where_the_map_is_zero(photo):
+    evidence = np.zeros(photo.shape[:2], np.float32)
+    evidence[10:20, 10:20] = 1.0
+    drawn = draw(photo, evidence)
+    assert (drawn[30:] == photo[30:]).all()
+    assert (drawn[10:20, 10:20] != photo[10:20, 10:20]).any()
+    with pytest.raises(ArgumentError):
+        draw(photo, evidence[:10])
+    with pytest.raises(ArgumentError, match="opacity"):
+        draw(photo, evidence, opacity=2)
+
+
+def test_an_unknown_group_is_refused(network, classifier, photo):
+    with pytest.raises(ArgumentError, match="pangolin"):
+        class_activation(network, classifier.card.input, photo, "pangolin")
+    with pytest.raises(ArgumentError, match="pangolin"):
+        occlusion(classifier, photo, "pangolin")
+    with pytest.raises(ArgumentError, match="pangolin"):
+        classifier.explain(photo, "pangolin")
+
+
+@pytest.mark.parametrize("image", ["photo.jpg", np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32)])
+def test_only_photos_are_explained(network, classifier, image):
+    with pytest.raises(ArgumentError, match="uint8 RGB"):
+        class_activation(network, classifier.card.input, image, "ivory")
+    with pytest.raises(ArgumentError, match="uint8 RGB"):
+        occlusion(classifier, image, "ivory")
+
+
+def test_unusable_cells_are_refused(classifier, photo):
+    with pytest.raises(ArgumentError, match="cells"):
+        occlusion(classifier, photo, "ivory", cells=0)
