@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -15,6 +16,7 @@ from PIL import Image
 from tests.scoring.conftest import make_photo
 from tests.zoo import build_zoo, snapshot
 from wildvision.backends import DeviceMemoryError
+from wildvision.contract import Status
 from wildvision.errors import ArgumentError, ModelError, WildvisionError
 from wildvision.models import Classifier, load_classifier
 from wildvision.policy import OperatingPoint
@@ -29,6 +31,7 @@ from wildvision.scoring import (
     validate,
 )
 from wildvision.scoring.items import Fingerprint
+from wildvision.scoring.scorer import failed_prediction
 
 Rows = list[dict[str, Any]]
 QUICK = ScoreSettings(isolation="thread", workers=2, rows_per_part=7, progress="none")
@@ -199,6 +202,60 @@ def test_near_duplicates_take_the_scores_of_the_first(tiny: Classifier, tmp_path
     for first, copy in zip(firsts, copies, strict=True):
         assert copy["scores"] == first["scores"]
         assert (copy["width"], copy["sha256"] == first["sha256"]) == (150, False)
+
+
+def test_a_near_duplicate_leaves_no_scores_of_its_own_under_the_first_s_content(
+    tiny: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the first failed in the model, the duplicate is scored by itself; later runs must not take that for it."""
+    rng = np.random.default_rng(5)
+    picture = Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)).resize((200, 160), 3)
+    first, second = tmp_path / "a.png", tmp_path / "b.jpg"
+    picture.save(first)
+    picture.resize((150, 120), 3).save(second, quality=40)
+    infer, calls = tiny.infer, []
+
+    def failing_once(prepared: Any) -> Any:
+        calls.append(prepared)
+        if len(calls) == 1:
+            return [failed_prediction(p, Status.MODEL_ERROR, "a fault of the device", tiny.model_id) for p in prepared]
+        return infer(prepared)
+
+    monkeypatch.setattr(tiny, "infer", failing_once)
+    settings = quick(dedupe="near", batch_size=1, cache=tmp_path / "c.sqlite")
+    score([first, second], tmp_path / "one", classifier=tiny, settings=settings)
+    rows = list(read_rows(tmp_path / "one"))
+    assert [row["status"] for row in rows] == ["model_error", "ok"]
+    assert rows[1]["copy_of"] == rows[0]["id"]
+    monkeypatch.undo()
+    score([first], tmp_path / "two", classifier=tiny, settings=quick(cache=tmp_path / "c.sqlite"))
+    score([first], tmp_path / "plain", classifier=tiny, settings=quick())
+    same(list(read_rows(tmp_path / "two")), list(read_rows(tmp_path / "plain")))
+
+
+def test_overwriting_can_be_killed_at_any_moment(
+    tiny: Classifier, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    settings = quick(rows_per_part=10)
+    rows = score(shop, out, classifier=tiny, settings=settings).rows
+    unlink = Path.unlink
+    for left in range(12):
+        done = []
+
+        def dying(path: Path, missing_ok: bool = False, *, left: int = left, done: list[Path] = done) -> None:
+            if len(done) == left:
+                raise KeyboardInterrupt
+            done.append(path)
+            unlink(path, missing_ok=missing_ok)
+
+        monkeypatch.setattr(Path, "unlink", dying)
+        with contextlib.suppress(KeyboardInterrupt):
+            score(shop, out, classifier=tiny, overwrite=True, settings=settings)
+        monkeypatch.undo()
+        assert score(shop, out, classifier=tiny, overwrite=True, settings=settings).rows == rows
+        report = validate(out)
+        assert report.ok, (left, report.problems)
 
 
 class Breaking:

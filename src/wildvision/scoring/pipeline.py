@@ -110,13 +110,15 @@ def scored(
 def _score(
     batch: Mapping[str, list[tuple[int, Photo]]], scorer: Scorer, cache: ScoreCache | None
 ) -> Iterator[tuple[int, Scored]]:
-    verdicts = scorer.score([pairs[0][1].loaded for pairs in batch.values()])
+    firsts = [pairs[0][1] for pairs in batch.values()]
+    verdicts = scorer.score([photo.loaded for photo in firsts])
     if cache is not None:
         cache.put(
             {
-                key: verdict
-                for key, verdict in zip(batch, verdicts, strict=True)
-                if verdict["status"] == Status.OK.value and not key.startswith("#")
+                photo.key: verdict
+                for photo, verdict in zip(firsts, verdicts, strict=True)
+                # of a near duplicate, as when the first failed in the model, the key is another photo's
+                if verdict["status"] == Status.OK.value and photo.loaded[0].sha256 == photo.key
             }
         )
     for pairs, verdict in zip(batch.values(), verdicts, strict=True):

@@ -276,10 +276,11 @@ def _model_key(scorer: Scorer) -> str:
 
 
 def _clear(folder: Path) -> None:
-    """Remove a run, and nothing else."""
+    """Remove a run, and nothing else. The manifest goes last: what a kill leaves is still known as a run."""
     if (folder / NAME).exists():
+        (folder / LOG).unlink(missing_ok=True)
         sweep(folder, [])
-        for name in (NAME, LOG, "listings.jsonl"):
-            (folder / name).unlink(missing_ok=True)
+        (folder / "listings.jsonl").unlink(missing_ok=True)
         for path in (folder / STATE).glob("*.sqlite*"):
             path.unlink()
+        (folder / NAME).unlink()
