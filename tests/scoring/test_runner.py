@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from wildvision.scoring import (
 )
 from wildvision.scoring.items import Fingerprint
 from wildvision.scoring.scorer import failed_prediction
+from wildvision.scoring.store import Originals
 
 Rows = list[dict[str, Any]]
 QUICK = ScoreSettings(isolation="thread", workers=2, rows_per_part=7, progress="none")
@@ -231,6 +233,48 @@ def test_a_near_duplicate_leaves_no_scores_of_its_own_under_the_first_s_content(
     score([first], tmp_path / "two", classifier=tiny, settings=quick(cache=tmp_path / "c.sqlite"))
     score([first], tmp_path / "plain", classifier=tiny, settings=quick())
     same(list(read_rows(tmp_path / "two")), list(read_rows(tmp_path / "plain")))
+
+
+@pytest.mark.parametrize("isolation", ["thread", "process"])
+def test_a_damaged_cache_ends_the_run_and_costs_no_photo(
+    tiny: Classifier, shop: Path, tmp_path: Path, isolation: Any, expected: Rows
+) -> None:
+    path = tmp_path / "c.sqlite"
+    settings = quick(cache=path, isolation=isolation)
+    score(shop, tmp_path / "first", classifier=tiny, settings=settings)
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    data = bytearray(path.read_bytes())
+    assert len(data) > 4 * 4096
+    for page in range(3 * 4096, len(data), 4096):  # the scores; the tables and the model are in the pages before
+        data[page : page + 4096] = b"\xa5" * 4096
+    path.write_bytes(bytes(data))
+    with pytest.raises(WildvisionError, match=r"c\.sqlite"):
+        score(shop, tmp_path / "second", classifier=tiny, settings=settings)
+    settings = quick(isolation=isolation)
+    score(shop, tmp_path / "second", classifier=tiny, resume=True, settings=settings)
+    same(list(read_rows(tmp_path / "second")), expected)
+
+
+def test_a_full_disk_forgets_no_original(
+    tiny: Classifier, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected: Rows
+) -> None:
+    """SQLite takes back what was not committed; the rows that it told apart must go with it."""
+    commit, calls = Originals.commit, []
+
+    def full(originals: Originals) -> None:
+        calls.append(originals)
+        if len(calls) == 2:
+            originals._db.rollback()
+            raise sqlite3.OperationalError("database or disk is full")
+        commit(originals)
+
+    monkeypatch.setattr(Originals, "commit", full)
+    with pytest.raises(sqlite3.OperationalError):
+        score(shop, tmp_path / "run", classifier=tiny, settings=QUICK)
+    monkeypatch.undo()
+    score(shop, tmp_path / "run", classifier=tiny, resume=True, settings=QUICK)
+    same(list(read_rows(tmp_path / "run")), expected)
 
 
 def test_overwriting_can_be_killed_at_any_moment(

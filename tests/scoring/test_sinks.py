@@ -133,7 +133,20 @@ def test_two_runs_cannot_hold_one_folder(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"state": "running"}', "{"])
+@pytest.mark.parametrize("line", ["5", "[]", '{"part": 5}', '{"part": "part-00000.jsonl", "rows": "7"}'])
+def test_a_log_with_other_things_in_it_is_damaged(tmp_path: Path, line: str) -> None:
+    write(tmp_path, 6)
+    log = tmp_path / LOG
+    log.write_text(f"{line}\n{log.read_text()}")
+    with pytest.raises(WildvisionError, match="damaged"):
+        read_parts(tmp_path)
+
+
+ODD_TOTALS = '{"state": "complete", "source": {}, "model": {}, "config": {}, "totals": {}}'
+ODD_MODEL = '{"state": "complete", "source": {}, "model": "fast", "config": {}}'
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"state": "running"}', "{", ODD_TOTALS, ODD_MODEL])
 def test_a_damaged_manifest_is_an_error_and_a_missing_one_is_not(tmp_path: Path, text: str) -> None:
     assert RunManifest.read(tmp_path) is None
     (tmp_path / "manifest.json").write_text(text)

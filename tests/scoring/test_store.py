@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wildvision.errors import ArgumentError
+from wildvision.errors import ArgumentError, WildvisionError
 from wildvision.scoring.store import NEAR, CacheKey, Originals, ScoreCache, _flat
 
 A, B, C = (letter * 64 for letter in "abc")
@@ -82,3 +82,25 @@ def test_a_file_that_is_no_cache_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="cannot be used as a score cache"):
         ScoreCache(CacheKey(str(other), "model"))
     assert other.read_text().startswith("not a database")
+
+
+def test_originals_that_a_full_disk_took_back_are_not_passed_over(tmp_path: Path) -> None:
+    with Originals(tmp_path / "o.sqlite", since=0, near=False) as originals:
+        originals.find_or_add(A, None, 0, "zero")
+        originals.commit()
+        originals.commit()
+        originals.find_or_add(B, None, 1, "one")
+        originals._db.rollback()  # what SQLite does by itself when the disk is full
+        with pytest.raises(WildvisionError, match="free some space"):
+            originals.commit()
+
+
+def test_a_cache_that_breaks_says_which_file(tmp_path: Path) -> None:
+    path = tmp_path / "c.sqlite"
+    cache = ScoreCache(CacheKey(str(path), "model"))
+    cache.put({A: {"status": "ok"}})
+    cache._db.execute("DROP TABLE scores")
+    for use in (lambda: cache.get(A), lambda: cache.knows(A), lambda: cache.put({A: {}})):
+        with pytest.raises(WildvisionError, match=r"c\.sqlite failed"):
+            use()
+    cache.close()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from wildvision.contract import Status
+from wildvision.errors import WildvisionError
 from wildvision.imaging import DEFAULT_LIMITS, Limits, Prepared
 from wildvision.scoring.items import Failure, Slice
 from wildvision.scoring.remote import PUBLIC_ONLY, FetchError, RemotePolicy, fetch, is_url
@@ -85,15 +86,15 @@ class Loader:
     def _known(self, source: Any) -> tuple[Prepared, ...] | None:
         if self.cache is None or not isinstance(source, str | bytes):
             return None
-        cache: ScoreCache | None = getattr(self._here, "cache", None)
-        if cache is None:
-            cache = self._here.cache = ScoreCache(self.cache, readonly=True)
         try:
+            cache: ScoreCache | None = getattr(self._here, "cache", None)
+            if cache is None:
+                cache = self._here.cache = ScoreCache(self.cache, readonly=True)
             digest = _digest(source, self.limits.max_bytes)
-        except OSError:
-            return None  # decode says what is wrong with it
-        if digest is None or not cache.knows(digest):
-            return None
+            if digest is None or not cache.knows(digest):
+                return None
+        except (OSError, WildvisionError):
+            return None  # decode says what is wrong with the photo, and the run what is wrong with the cache
         return tuple(Prepared(Status.OK, sha256=digest) for _ in self.preparers)
 
 

@@ -62,11 +62,19 @@ class RunManifest:
             return None
         try:
             found = cls(**json.loads(path.read_text(encoding="utf-8")))
+            found._check()
         except (ValueError, TypeError) as e:
             raise WildvisionError(f"{path} is not a run manifest that this version reads: {e}") from e
         if found.schema != SCHEMA:
             raise WildvisionError(f"{path} has the schema {found.schema!r}; this version reads {SCHEMA!r}")
         return found
+
+    def _check(self) -> None:
+        for name in ("source", "model", "config"):
+            if not isinstance(getattr(self, name), dict):
+                raise TypeError(f"{name} is {getattr(self, name)!r}")
+        if self.totals is not None and not (isinstance(self.totals, dict) and isinstance(self.totals.get("rows"), int)):
+            raise TypeError(f"totals are {self.totals!r}")
 
     def write(self, folder: Path) -> None:
         """Put the manifest into a folder, all of it or none."""

@@ -192,9 +192,8 @@ def read_parts(folder: Path, *, mend: bool = True) -> list[Part]:
         return []
     data = log.read_bytes()
     whole = data[: data.rfind(b"\n") + 1]
-    known = {f.name for f in fields(Part)}
     try:
-        parts = [Part(**{k: v for k, v in json.loads(line).items() if k in known}) for line in whole.splitlines()]
+        parts = [_part(json.loads(line)) for line in whole.splitlines()]
     except (ValueError, TypeError) as e:
         raise WildvisionError(f"{log} is damaged ({e}); score into a new folder") from e
     for part in parts:
@@ -205,6 +204,18 @@ def read_parts(folder: Path, *, mend: bool = True) -> list[Part]:
     if mend and len(whole) < len(data):
         os.truncate(log, len(whole))
     return parts
+
+
+def _part(entry: Any) -> Part:
+    """An entry of the log; names that this version does not know are left out."""
+    if not isinstance(entry, dict):
+        raise TypeError(f"{entry!r} is no entry")
+    kinds = {"str": str, "int": int}
+    known = {f.name: kinds.get(str(f.type), dict) for f in fields(Part)}
+    for name, value in entry.items():
+        if name in known and not isinstance(value, known[name]):
+            raise TypeError(f"{name} is {value!r}")
+    return Part(**{name: value for name, value in entry.items() if name in known})
 
 
 def sweep(folder: Path, parts: Sequence[Part]) -> None:

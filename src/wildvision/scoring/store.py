@@ -5,15 +5,16 @@ Both are SQLite files. Rows themselves are kept elsewhere (:mod:`~wildvision.sco
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from wildvision.errors import ArgumentError
+from wildvision.errors import ArgumentError, WildvisionError
 
 NEAR = 3
 """Most bits in which two perceptual hashes of near duplicates differ; see :class:`Originals`."""
@@ -41,9 +42,11 @@ class ScoreCache:
 
     Raises:
         ArgumentError: The file is no score cache, or cannot be opened.
+        WildvisionError: From every method: the file is damaged, or cannot be read or written any more.
     """
 
     def __init__(self, key: CacheKey, *, readonly: bool = False) -> None:
+        self._path = key.path
         try:
             self._open(key, readonly)
         except sqlite3.Error as e:
@@ -67,23 +70,32 @@ class ScoreCache:
     def knows(self, sha256: str) -> bool:
         """Whether there is a verdict for this photo."""
         query = "SELECT 1 FROM scores WHERE sha256 = ? AND model = ?"
-        return self._db.execute(query, (bytes.fromhex(sha256), self._model)).fetchone() is not None
+        with self._working():
+            return self._db.execute(query, (bytes.fromhex(sha256), self._model)).fetchone() is not None
 
     def get(self, sha256: str) -> dict[str, Any] | None:
         """The verdict on this photo, if there is one."""
         query = "SELECT verdict FROM scores WHERE sha256 = ? AND model = ?"
-        found = self._db.execute(query, (bytes.fromhex(sha256), self._model)).fetchone()
-        return json.loads(found[0]) if found else None
+        with self._working():
+            found = self._db.execute(query, (bytes.fromhex(sha256), self._model)).fetchone()
+            return json.loads(found[0]) if found else None
 
     def put(self, verdicts: Mapping[str, Mapping[str, Any]]) -> None:
         """Keep verdicts by sha256."""
         rows = [(bytes.fromhex(k), self._model, json.dumps(v, separators=(",", ":"))) for k, v in verdicts.items()]
-        with self._db:
+        with self._working(), self._db:
             self._db.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?)", rows)
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+    @contextlib.contextmanager
+    def _working(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, ValueError) as e:
+            raise WildvisionError(f"the score cache {self._path} failed: {e}; resume with another, or without") from e
 
 
 class Originals:
@@ -100,7 +112,7 @@ class Originals:
 
     def __init__(self, path: Path, *, since: int, near: bool) -> None:
         self._db = _connect(path)
-        self._near = near
+        self._near, self._pending = near, False
         self._db.execute(
             "CREATE TABLE IF NOT EXISTS originals (sha256 BLOB PRIMARY KEY, row INTEGER, id TEXT) WITHOUT ROWID"
         )
@@ -125,6 +137,7 @@ class Originals:
             found = self._nearest(int(phash, 16))
         if found is not None:
             return found[0], found[1].hex()
+        self._pending = True
         self._db.execute("INSERT INTO originals VALUES (?, ?, ?)", (key, row, id))
         if self._near and phash:
             bits = int(phash, 16)
@@ -134,8 +147,15 @@ class Originals:
         return None
 
     def commit(self) -> None:
-        """Make what was added survive a crash."""
+        """Make what was added survive a crash.
+
+        Raises:
+            WildvisionError: It is lost: on a full disk, SQLite takes back all that was not committed.
+        """
+        if self._pending and not self._db.in_transaction:
+            raise WildvisionError("the photos of the open part are no longer known; free some space and resume the run")
         self._db.commit()
+        self._pending = False
 
     def _nearest(self, bits: int) -> tuple[str, bytes] | None:
         """The nearest original within :data:`NEAR` bits, the earliest of several."""

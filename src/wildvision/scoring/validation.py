@@ -94,7 +94,7 @@ def validate(out: str | os.PathLike[str]) -> ValidationReport:
     if manifest.totals is not None and manifest.totals["rows"] != rows:
         problems.append(f"the manifest counts {manifest.totals['rows']} rows, the parts have {rows}")
     if manifest.totals is not None:
-        problems += _listing_problems(folder / LISTINGS, manifest.totals["listings"])
+        problems += _listing_problems(folder / LISTINGS, manifest.totals.get("listings", 0))
     return ValidationReport(rows, len(parts), manifest.state == "complete", tuple(problems))
 
 
