@@ -32,6 +32,7 @@ BOX_NUMBERS = {
     "recall_at_budget": "recall at one false box per ten everyday photos",
     "recall_at_review": "recall at the review operating point",
 }
+MIDDLE = 2  # strength of corruptions
 PARTS = {
     "real": "Photographs, from sources that are in no training set",
     "synthetic": "Renders (synthetic: not comparable with photographs)",
@@ -66,11 +67,14 @@ def metrics_block(cards: Sequence[ModelCard]) -> Iterator[str]:
             yield ""
             yield "The card states no metrics."
         for part in measured:
-            yield from _part_table(PARTS[part], card.metrics[part]["groups"], boxes=card.kind == "detector")
+            further = list(_further(card.metrics, part))
+            yield from _part_table(PARTS[part], card.metrics[part]["groups"], further, boxes=card.kind == "detector")
         yield ""
 
 
-def _part_table(title: str, groups: Mapping[str, Mapping[str, Any]], *, boxes: bool) -> Iterator[str]:
+def _part_table(
+    title: str, groups: Mapping[str, Mapping[str, Any]], further: Sequence[str], *, boxes: bool
+) -> Iterator[str]:
     shown, count = (BOX_NUMBERS, "boxes") if boxes else (NUMBERS, "positives")
     caveats = {group: numbers["caveat"] for group, numbers in groups.items() if numbers.get("caveat")}
     yield ""
@@ -95,8 +99,28 @@ def _part_table(title: str, groups: Mapping[str, Mapping[str, Any]], *, boxes: b
             for group, n in groups.items()
             if n["n_sources"] > 1 and "per_source" in n
         ]
-    if notes:
-        yield from ("", *notes)
+    if notes or further:
+        yield from ("", *notes, *further)
+
+
+def _further(metrics: Mapping[str, Any], part: str) -> Iterator[str]:
+    """A line a group: what the worst corruption costs, and how much of the explanations lies in the boxes."""
+    for group in metrics[part]["groups"]:
+        costs, shown = (
+            [row for row in metrics.get(name) or () if (row["part"], row["group"]) == (part, group)]
+            for name in ("robustness", "explanations")
+        )
+        facts = []
+        if costs := [row for row in costs if row["strength"] == MIDDLE]:
+            worst = max(costs, key=lambda row: row["recall_clean"] - row["recall"])
+            lost = 100 * (worst["recall_clean"] - worst["recall"])
+            facts.append(
+                f"worst of {len(costs)} corruptions at the middle strength: {worst['corruption']}, {lost:.0f} points "
+                f"of recall at 1 % FPR lost (n = {worst['n_positives']})"
+            )
+        facts += [f"energy of explanations in the boxes: {e['ratio']:.2f} times chance (n = {e['n']})" for e in shown]
+        if facts:
+            yield f"- `{group}`, {'; '.join(facts)}"
 
 
 def _by_source(group: str, sources: Mapping[str, Mapping[str, Any]]) -> str:

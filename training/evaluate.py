@@ -73,11 +73,12 @@ def evaluate(config: ClassifierConfig, runs: Path, *, robustness: int = 20) -> t
         network = load_network(config, runs / f"{config.name}-fold{k}")
         rows = [row_from_record(r) for r in records if r.source in config.folds[k]]
         shown += check_explanations(network, config.input, rows, manifest.parent)
-        for renders in map(Path, config.manifests[1:]):
-            drawn = [row_from_record(r) for r in read_manifest(renders) if r.split == "test"][k :: len(config.folds)]
-            shown += check_explanations(network, config.input, drawn, renders.parent)
         if robustness:
             costs += _stress(network, config, draw_rows(rows, robustness, seed=config.seed), manifest.parent)
+        for root, renders in _test_renders(config):
+            shown += check_explanations(network, config.input, renders[k :: len(config.folds)], root)
+            if robustness and k == 0:  # no fold's model has seen them, and a third of them has too few negatives
+                costs += _stress(network, config, renders, root)
     return (
         dataclasses.replace(evaluation, robustness=_pooled_costs(costs), explanations=_pooled_explanations(shown)),
         table,
@@ -96,6 +97,12 @@ def load_network(config: ClassifierConfig, run: Path) -> Network:
 def partner_run(config: ClassifierConfig, partner: ClassifierConfig, run: Path) -> Path:
     """The folder of the partner's run that has seen the same sources as ``run``."""
     return run.with_name(partner.name + run.name.removeprefix(config.name))
+
+
+def _test_renders(config: ClassifierConfig) -> list[tuple[Path, list[dict[str, Any]]]]:
+    """Folder and rows of each manifest of renders that has some kept from training."""
+    found = [(m.parent, [r for r in read_manifest(m) if r.split == "test"]) for m in map(Path, config.manifests[1:])]
+    return [(root, [row_from_record(r) for r in records]) for root, records in found if records]
 
 
 def _stress(network: Network, config: ClassifierConfig, rows: Sequence[Row], root: Path) -> tuple[Row, ...]:
