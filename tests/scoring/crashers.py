@@ -25,6 +25,8 @@ def prepare(source: Any, *, hashes: bool = True) -> Prepared:
         os.kill(os.getpid(), signal.SIGKILL)
     if text == "exit":
         os._exit(3)
+    if text == "bug":
+        raise RuntimeError("a fault of the loader's own")
     if text == "hang":
         time.sleep(600)
     if text == "slow":

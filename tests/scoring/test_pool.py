@@ -94,6 +94,46 @@ def test_what_cannot_be_pickled_gets_a_status() -> None:
     assert load([threading.Lock(), b"x"])[0][1] is Status.UNSUPPORTED
 
 
+@pytest.mark.parametrize(("isolation", "error"), [("process", WildvisionError), ("thread", RuntimeError)])
+def test_a_fault_of_the_loader_is_no_photo_s(isolation: str, error: type[Exception]) -> None:
+    with pytest.raises(error, match="a fault of the loader's own"):
+        load([b"a", b"bug", b"b"], isolation=isolation)
+
+
+class Unreadable:
+    """Pickles, and cannot be unpickled where its class is not known."""
+
+    def __reduce__(self) -> Any:
+        return int, ("no number",)
+
+
+def test_what_cannot_be_unpickled_in_the_worker_gets_a_status() -> None:
+    rows = load([Unreadable(), b"x"])
+    assert [status for _, status, _ in rows] == [Status.UNSUPPORTED, Status.OK]
+
+
+def test_a_worker_killed_while_it_starts_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, killed = subprocess.Popen, []
+
+    def popen(*args: Any, **options: Any) -> subprocess.Popen[bytes]:
+        child = start(*args, **options)
+        if not killed:
+            killed.append(child.pid)
+            child.kill()
+        return child
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    assert [status for _, status, _ in load([b"a"])] == [Status.OK]
+    assert killed
+
+
+def test_an_interrupt_at_the_terminal_does_not_reach_workers() -> None:
+    with DecodePool(LOADER, workers=1, window=5) as pool:
+        assert next(p for p in pool.run(enumerate([b"a"])) if p is not None)
+        (child,) = (p for p in psutil.Process().children() if "wildvision.scoring._worker" in p.cmdline())
+        assert os.getpgid(child.pid) != os.getpgid(0)
+
+
 def test_workers_serve_several_runs_and_end_with_the_pool() -> None:
     pool = DecodePool(LOADER, workers=1, window=5)
     before = {p.pid for p in psutil.Process().children()}

@@ -32,7 +32,7 @@ from wildvision.scoring import (
     validate,
 )
 from wildvision.scoring.items import Fingerprint
-from wildvision.scoring.scorer import failed_prediction
+from wildvision.scoring.scorer import Scorer, failed_prediction
 from wildvision.scoring.store import Originals
 
 Rows = list[dict[str, Any]]
@@ -262,12 +262,12 @@ def test_a_full_disk_forgets_no_original(
     """SQLite takes back what was not committed; the rows that it told apart must go with it."""
     commit, calls = Originals.commit, []
 
-    def full(originals: Originals) -> None:
+    def full(originals: Originals, rows: int) -> None:
         calls.append(originals)
         if len(calls) == 2:
             originals._db.rollback()
             raise sqlite3.OperationalError("database or disk is full")
-        commit(originals)
+        commit(originals, rows)
 
     monkeypatch.setattr(Originals, "commit", full)
     with pytest.raises(sqlite3.OperationalError):
@@ -297,6 +297,8 @@ def test_overwriting_can_be_killed_at_any_moment(
         with contextlib.suppress(KeyboardInterrupt):
             score(shop, out, classifier=tiny, overwrite=True, settings=settings)
         monkeypatch.undo()
+        shutil.copytree(out, tmp_path / f"copy-{left}", symlinks=True)
+        assert score(shop, tmp_path / f"copy-{left}", classifier=tiny, resume=True, settings=settings).rows == rows
         assert score(shop, out, classifier=tiny, overwrite=True, settings=settings).rows == rows
         report = validate(out)
         assert report.ok, (left, report.problems)
@@ -338,6 +340,79 @@ def test_a_run_that_broke_goes_on_to_the_same_rows(
     same(list(read_rows(tmp_path / "out")), list(read_rows(tmp_path / "whole")))
     assert validate(tmp_path / "out").ok
     assert sorted(p.name for p in (tmp_path / "out").iterdir() if p.name.startswith(".")) == []
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six photos, then a near duplicate of each."""
+    folder = tmp_path_factory.mktemp("pairs")
+    rng = np.random.default_rng(5)
+    for n in range(6):
+        picture = Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)).resize((200, 160), 3)
+        picture.save(folder / f"a-{n}.jpg", quality=92)
+        picture.resize((150, 120), 3).save(folder / f"b-{n}.jpg", quality=40)
+    return folder
+
+
+@pytest.mark.parametrize("dedupe", ["exact", "near"])
+@pytest.mark.parametrize("loss", ["state", "cache", "write-ahead log"])
+def test_what_resume_needs_is_learnt_again_from_the_rows(
+    dedupe: Any, loss: str, pairs: Path, tiny: Classifier, tmp_path: Path
+) -> None:
+    """A folder copied without what is hidden in it, another cache named, a power cut before the disk had it."""
+    photos = tmp_path / "photos"
+    shutil.copytree(pairs, photos)
+    for n in range(6):
+        shutil.copy(photos / f"a-{n}.jpg", photos / f"c-{n}.jpg")
+    settings = quick(dedupe=dedupe, rows_per_part=2, batch_size=1, workers=1)
+    score(Breaking(photos, 10**9), tmp_path / "whole", classifier=tiny, settings=settings)
+    out = tmp_path / "out"
+    with pytest.raises(RuntimeError, match="power cut"):
+        score(Breaking(photos, 6), out, classifier=tiny, settings=settings)
+    if loss == "state":
+        shutil.rmtree(out / ".state")
+    elif loss == "cache":
+        settings = quick(dedupe=dedupe, rows_per_part=2, batch_size=1, workers=1, cache=tmp_path / "other.sqlite")
+    else:
+        (out / ".state" / "originals.sqlite").write_bytes(b"")
+    score(Breaking(photos, 10**9), out, classifier=tiny, settings=settings, resume=True)
+    rows, whole = list(read_rows(out)), list(read_rows(tmp_path / "whole"))
+    assert any(row["copy_of"] for row in whole)
+    assert rows == whole
+
+
+def test_a_photo_s_scores_are_the_same_bits_in_batches_of_any_size(pairs: Path, tiny: Classifier) -> None:
+    scorer = Scorer(tiny, batch_size=64)
+    loader = scorer.loader(QUICK.remote)
+    photos = [loader(str(path)) for path in sorted(pairs.iterdir())] * 3
+    alone = [scorer.score([photo])[0]["scores"] for photo in photos[:12]]
+    for size in (1, 2, 3, 5, 16, 17, 18, 19, 21, 34, 36):
+        verdicts = scorer.score(photos[:size])
+        assert [v["scores"] for v in verdicts] == [alone[i % 12] for i in range(size)], size
+
+
+def test_a_cache_among_the_photos_is_none_of_them(shop: Path, tiny: Classifier, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    shutil.copytree(shop, photos, symlinks=True)
+    settings = quick(cache=photos / "a-cache.sqlite")
+    first = score(photos, photos / "out", classifier=tiny, settings=settings)
+    (photos / "a-cache.sqlite-wal").touch()
+    again = score(photos, photos / "out", classifier=tiny, settings=settings, resume=True)
+    assert first.rows == again.rows == 40
+
+
+def test_a_log_without_its_run_is_not_added_to(shop: Path, tiny: Classifier, tmp_path: Path) -> None:
+    (tmp_path / "parts.jsonl").write_text("{}")
+    with pytest.raises(ArgumentError, match="parts without a manifest"):
+        score(shop, tmp_path, classifier=tiny, settings=QUICK, overwrite=True)
+
+
+def test_what_a_kill_left_behind_a_complete_run_goes(shop: Path, tiny: Classifier, tmp_path: Path) -> None:
+    score(shop, tmp_path, classifier=tiny, settings=QUICK)
+    (tmp_path / ".state").mkdir(exist_ok=True)
+    (tmp_path / ".state" / "scores.sqlite").touch()
+    score(shop, tmp_path, classifier=tiny, settings=QUICK, resume=True)
+    assert not (tmp_path / ".state").exists()
 
 
 def test_an_interrupt_between_a_row_and_its_fingerprint_is_resumed(

@@ -36,7 +36,7 @@ def test_what_came_after_the_last_finished_part_is_forgotten(tmp_path: Path) -> 
     with Originals(tmp_path / "o.sqlite", since=0, near=True) as originals:
         originals.find_or_add(A, "0123456789abcdef", 0, "zero")
         originals.find_or_add(B, "fedcba9876543210", 5, "five")
-        originals.commit()
+        originals.commit(1)
     with Originals(tmp_path / "o.sqlite", since=5, near=True) as originals:
         assert originals.find_or_add(B, "fedcba9876543210", 5, "five again") is None
         assert originals.find_or_add(C, "0123456789abcdee", 6, "six") == ("zero", A)
@@ -87,12 +87,12 @@ def test_a_file_that_is_no_cache_is_refused(tmp_path: Path) -> None:
 def test_originals_that_a_full_disk_took_back_are_not_passed_over(tmp_path: Path) -> None:
     with Originals(tmp_path / "o.sqlite", since=0, near=False) as originals:
         originals.find_or_add(A, None, 0, "zero")
-        originals.commit()
-        originals.commit()
+        originals.commit(1)
+        originals.commit(1)
         originals.find_or_add(B, None, 1, "one")
         originals._db.rollback()  # what SQLite does by itself when the disk is full
         with pytest.raises(WildvisionError, match="free some space"):
-            originals.commit()
+            originals.commit(1)
 
 
 def test_a_cache_that_breaks_says_which_file(tmp_path: Path) -> None:

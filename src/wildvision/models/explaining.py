@@ -21,7 +21,7 @@ Image = npt.NDArray[np.uint8]
 METHODS = ("activation", "occlusion")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Explanation:
     """What in a photo speaks for a group.
 

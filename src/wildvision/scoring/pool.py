@@ -6,6 +6,7 @@ either costs its photo a typed failure. Memory is bounded by ``window``, the pho
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import pickle
@@ -222,11 +223,13 @@ class _Process:
             pipe.send_bytes(message)
             if not self._wait(pipe, limit):
                 return None
-            answer: Loaded = pickle.loads(pipe.recv_bytes())
+            answer: Loaded | Exception = pickle.loads(pipe.recv_bytes())
         except (EOFError, OSError) as e:
             code = self._child.wait() if self._child is not None else None
             self.stop()
             raise WorkerDiedError(f"exit code {code}") from e
+        if isinstance(answer, Exception):
+            raise answer
         if any(p.status is Status.TIMEOUT for p in answer):
             self.stop()  # it ends by itself, see _worker
         return answer
@@ -242,6 +245,20 @@ class _Process:
         return False
 
     def _spawn(self) -> Connection[bytes, bytes]:
+        for _ in range(_ATTEMPTS):
+            pipe, code = self._start()
+            if pipe is not None:
+                return pipe
+            if code >= 0:  # by itself; a signal, as of a system short of memory, says nothing of the next
+                break
+        # no photo's fault, so no photo's row
+        raise WildvisionError(
+            f"a decode worker did not start ({sys.executable} -m wildvision.scoring._worker; its own error is "
+            "printed above). Where processes cannot be started, use isolation='thread'"
+        )
+
+    def _start(self) -> tuple[Connection[bytes, bytes] | None, int]:
+        """The pipe to a new process that is ready, or ``None`` and the exit status of one that is not."""
         ours, theirs = Pipe(duplex=True)
         known = os.pathsep.join(p for p in sys.path if p)
         self._child = subprocess.Popen(
@@ -249,6 +266,7 @@ class _Process:
             pass_fds=[theirs.fileno()],
             env={**os.environ, "PYTHONPATH": known, "OMP_NUM_THREADS": "1"},
             stdin=subprocess.DEVNULL,
+            process_group=0,  # Ctrl-C is for us; importing, it would end with a traceback
         )
         theirs.close()
         self._pipe = ours
@@ -257,10 +275,10 @@ class _Process:
             ready = self._wait(ours, _STARTUP_SECONDS) and ours.recv_bytes()
         except (EOFError, OSError):
             ready = False
-        if not (ready or self._closing.is_set()):  # no photo's fault, so no photo's row
-            self.stop()
-            raise WildvisionError(
-                f"a decode worker did not start ({sys.executable} -m wildvision.scoring._worker; its own error is "
-                "printed above). Where processes cannot be started, use isolation='thread'"
-            )
-        return ours
+        if ready or self._closing.is_set():
+            return ours, 0
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._child.wait(1.0)
+        code = self._child.returncode
+        self.stop()
+        return None, 0 if code is None else code

@@ -19,6 +19,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wildvision.contract import Status
 from wildvision.errors import ArgumentError
 from wildvision.scoring.items import Fingerprint, Item
 from wildvision.scoring.listings import write_listings
@@ -27,9 +28,9 @@ from wildvision.scoring.pipeline import Scored
 from wildvision.scoring.progress import Progress
 from wildvision.scoring.report import ScoreReport
 from wildvision.scoring.runmanifest import NAME, STATE, ResumeError, RunManifest, locked, skip_finished
-from wildvision.scoring.scorer import Scorer, row_of
+from wildvision.scoring.scorer import Scorer, row_of, verdict_in
 from wildvision.scoring.settings import DEFAULTS, ScoreSettings
-from wildvision.scoring.sinks import LOG, Part, PartWriter, read_parts, sweep
+from wildvision.scoring.sinks import LOG, Part, PartWriter, read_parts, read_rows, sweep
 from wildvision.scoring.sources import Source, open_source, shard_of
 from wildvision.scoring.store import CacheKey, Originals, ScoreCache
 
@@ -70,8 +71,9 @@ def score(
         ModelError: A model cannot be loaded, or fails whatever the photo.
     """
     folder = Path(out)
+    kept = (folder, *settings.cache_files)
     inputs = shard_of(
-        open_source(source, columns=settings.columns, policy=settings.remote, exclude=(folder,)), settings.shard
+        open_source(source, columns=settings.columns, policy=settings.remote, exclude=kept), settings.shard
     )
     if resume and overwrite:
         raise ArgumentError("resume and overwrite exclude each other: go on with the run, or remove it?")
@@ -83,7 +85,7 @@ def score(
                 f"{folder} holds a run already ({before.state}); go on with it by resume=True (--resume), remove it by "
                 "overwrite=True (--overwrite), or choose another folder"
             )
-        if not (folder / NAME).exists() and any(folder.glob("part-*")):
+        if not (folder / NAME).exists() and ((folder / LOG).exists() or any(folder.glob("part-*"))):
             raise ArgumentError(f"{folder} holds parts without a {NAME}; choose another folder")
         scorer = Scorer(classifier, detector, batch_size=settings.batch_size, **settings.model_options)
         manifest = RunManifest("running", inputs.describe(), scorer.identity(), settings.recorded())
@@ -92,7 +94,8 @@ def score(
             before.refuse_changes(manifest, folder)
             parts = read_parts(folder)
             sweep(folder, parts)
-            manifest = dataclasses.replace(before, state=before.state if before.totals else "running")
+            whole = before.totals is not None and before.totals["rows"] == sum(part.rows for part in parts)
+            manifest = before if whole else dataclasses.replace(before, state="running", totals=None)
         items = iter(inputs)
         first = list(islice(items, 1))
         if overwrite:  # not before model and input have proved to be usable
@@ -131,6 +134,7 @@ class _Run:
                     f"the run in {self._folder} is complete with {resumed} rows, and the input has more photos now. "
                     "Score the new ones into a new folder"
                 )
+            shutil.rmtree(self._folder / STATE, ignore_errors=True)  # a kill may have come before that
             return self._report(resumed, 0.0, complete=True)
         self._manifest.write(self._folder)
         progress = Progress(
@@ -141,15 +145,18 @@ class _Run:
         )
         state = self._folder / STATE
         near = settings.dedupe == "near"
+        cache_path = settings.cache_path(state / "scores.sqlite")
+        place = str(cache_path.absolute()) if near and cache_path else ""
         with (
             progress,
-            Originals(state / "originals.sqlite", since=resumed, near=near) as originals,
+            Originals(state / "originals.sqlite", since=resumed, near=near, cache=place) as originals,
             contextlib.ExitStack() as stack,
             _signals(self._stop),
         ):
-            cache_path = settings.cache_path(state / "scores.sqlite")
             key = CacheKey(str(cache_path), _model_key(self._scorer)) if cache_path else None
             cache = stack.enter_context(contextlib.closing(ScoreCache(key))) if key else None
+            if originals.lacking:
+                self._remember(originals, cache if near else None)
             rows = self._engine(items, resumed, key, cache, originals)
             stack.enter_context(contextlib.closing(rows))
             try:
@@ -160,6 +167,19 @@ class _Run:
                 self._keep_what_is_done(originals)
                 raise
         return self._report(resumed, progress.counters.seconds, complete=not self._stop.is_set())
+
+    def _remember(self, originals: Originals, cache: ScoreCache | None) -> None:
+        """Learn from finished rows which are originals, and with a cache the scores that near copies take from them."""
+        seen = (Status.OK, Status.MODEL_ERROR) if cache else (Status.OK,)
+        originals.forget()
+        rows = enumerate(read_rows(self._folder))
+        while some := list(islice(rows, 1000)):
+            firsts = [(n, r) for n, r in some if r["copy_of"] is None and r["sha256"] and r["status"] in seen]
+            for number, row in firsts:
+                originals.find_or_add(row["sha256"], row["phash"], number, row["id"])
+            if cache is not None:
+                cache.put({row["sha256"]: verdict_in(row) for _, row in firsts if row["status"] == Status.OK})
+        originals.commit(self._writer.rows)
 
     def _engine(
         self,
@@ -216,7 +236,7 @@ class _Run:
         self._writer.abandon()
 
     def _finish_part(self, originals: Originals) -> None:
-        originals.commit()
+        originals.commit(self._writer.rows + self._writer.open_rows)
         if part := self._writer.finish(self._fingerprint.hexdigest()):
             self._parts.append(part)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from wildvision.backends import DeviceMemoryError
@@ -31,9 +31,10 @@ Verdict = dict[str, Any]
 _FACTS = ("width", "height", "sha256", "phash")
 _ITEM_FIELDS = ("id", "path", "listing_id")
 _HOPELESS = 256  # photos in a row on which the model failed
-_FLOOR = 16
-"""Smallest batch that runs. Below it, libraries of kernels switch to others that round differently in the last digits;
-from 16 on, a photo's scores on a CPU are the same to the last bit in any batch and at any place of it."""
+_FLOOR, _STEP = 16, 4
+"""Smallest batch that runs, and what sizes of batches are multiples of. Below the floor, and for what is left over when
+a CPU takes photos by fours, libraries of kernels switch to others that round differently in the last digits. So the
+scores of a photo on a CPU are the same to the last bit in any batch and at any place of it."""
 
 
 class Scorer:
@@ -130,8 +131,10 @@ class Scorer:
         ]
 
     def _infer(self, model: Any, photos: list[Prepared]) -> list[Any]:
-        """Results of one batch, which blank photos fill up to the floor."""
-        blanks = [model.preparer.blank()] * (self._floor - len(photos))
+        """Results of one batch, which blank photos fill up."""
+        step = _STEP if self._floor == _FLOOR else 1  # where memory is short, no more than the batch
+        size = max(self._floor, -(-len(photos) // step) * step)
+        blanks = [model.preparer.blank()] * (size - len(photos))
         return list(model.infer([*photos, *blanks])[: len(photos)])
 
     def _watch(self, prediction: Prediction) -> None:
@@ -181,6 +184,11 @@ def row_of(item: Item, verdict: Verdict, copy_of: str | None) -> dict[str, Any]:
     head = {"schema": verdict["schema"], "id": item.id, "path": item.path, "listing_id": item.listing_id}
     extra = dict(item.extra) if item.extra else None
     return {**head, **verdict, "copy_of": copy_of, "extra": extra}
+
+
+def verdict_in(row: Mapping[str, Any]) -> Verdict:
+    """The verdict in a row of the row contract."""
+    return {key: value for key, value in row.items() if key not in (*_ITEM_FIELDS, "copy_of", "extra")}
 
 
 def _judgement(model: Classifier | Detector) -> dict[str, Any]:

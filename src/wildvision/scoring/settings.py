@@ -113,6 +113,12 @@ class ScoreSettings:
             return Path(self.cache)
         return None if self.dedupe == "off" else private
 
+    @property
+    def cache_files(self) -> tuple[Path, ...]:
+        """The file that ``cache`` names, and those that SQLite puts beside it."""
+        ends = ("", "-wal", "-shm", "-journal")
+        return () if self.cache is None else tuple(Path(f"{os.fspath(self.cache)}{end}") for end in ends)
+
 
 _CHOICES: dict[str, Any] = {
     "format": Format,

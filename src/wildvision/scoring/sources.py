@@ -45,7 +45,7 @@ class Folder:
 
     Attributes:
         root: The folder.
-        exclude: Folders left out, such as the output folder of the run itself.
+        exclude: Folders and files left out, such as the output folder of the run itself.
         pattern: Only files whose path relative to ``root`` matches this glob.
     """
 
@@ -64,9 +64,12 @@ class Folder:
     def __iter__(self) -> Iterator[Item]:
         wanted = _matcher(self.pattern) if self.pattern else None
         skip = frozenset(_identity(p) for p in self.exclude if p.exists())
+        names = {os.path.abspath(p) for p in self.exclude}  # noqa: PTH100  (a file that is yet to come has no identity)
         for relative, entry, failure in _walk(self.root, skip):
             if wanted is None or wanted(relative):
                 path = os.path.join(self.root, relative)  # noqa: PTH118  (Path would normalise what the user wrote)
+                if len(names) > 1 and os.path.abspath(path) in names:  # noqa: PTH100
+                    continue
                 stamp = _stamp(entry) if entry else ""
                 yield Item(relative, path, failure or path, stamp=stamp)
 
@@ -122,7 +125,7 @@ def open_source(
             glob of archives; WebDataset shards), one photo, a URL of any of these, an iterable, or a :class:`Source`.
         columns: Which columns of a manifest mean what; found by name where not given.
         policy: What may be fetched from where.
-        exclude: Folders that a folder walk leaves out.
+        exclude: Folders and files that a folder walk leaves out.
 
     Raises:
         ArgumentError: There is no such file, or nothing that can be a source.

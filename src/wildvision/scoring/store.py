@@ -65,6 +65,8 @@ class ScoreCache:
             self._db.execute("INSERT OR IGNORE INTO models VALUES (?)", (key.model,))
             self._db.commit()
             found = self._db.execute("SELECT rowid FROM models WHERE name = ?", (key.model,)).fetchone()
+        if found is None:
+            raise ArgumentError(f"{key.path} cannot be used as a score cache: it holds no scores of this model")
         self._model = found[0]
 
     def knows(self, sha256: str) -> bool:
@@ -108,10 +110,15 @@ class Originals:
         path: The SQLite file, which belongs to the run.
         since: Row at which the run goes on; what later rows left behind is forgotten.
         near: Whether perceptual hashes are kept and compared too.
+        cache: Where the scores of originals are kept, if copies need them.
+
+    Attributes:
+        lacking: Whether originals before ``since``, or their scores, are not there: the file is not the one that the
+            run wrote, or the cache is another. :meth:`forget` all, then add them anew.
     """
 
-    def __init__(self, path: Path, *, since: int, near: bool) -> None:
-        self._db = _connect(path)
+    def __init__(self, path: Path, *, since: int, near: bool, cache: str = "") -> None:
+        self._db = _connect(path, durable=True)
         self._near, self._pending = near, False
         self._db.execute(
             "CREATE TABLE IF NOT EXISTS originals (sha256 BLOB PRIMARY KEY, row INTEGER, id TEXT) WITHOUT ROWID"
@@ -119,6 +126,10 @@ class Originals:
         self._db.execute("CREATE INDEX IF NOT EXISTS by_row ON originals (row)")
         self._db.execute("CREATE TABLE IF NOT EXISTS quarters (quarter INTEGER, row INTEGER, phash BLOB, sha256 BLOB)")
         self._db.execute("CREATE INDEX IF NOT EXISTS by_quarter ON quarters (quarter)")
+        self._db.execute("CREATE TABLE IF NOT EXISTS known (rows INTEGER, cache TEXT)")
+        rows, known_cache = self._db.execute("SELECT rows, cache FROM known").fetchone() or (0, cache)
+        self.lacking = rows < since or (since > 0 and known_cache != cache)
+        self._cache = cache
         with self._db:
             self._db.execute("DELETE FROM originals WHERE row >= ?", (since,))
             self._db.execute("DELETE FROM quarters WHERE row >= ?", (since,))
@@ -146,14 +157,24 @@ class Originals:
                 self._db.executemany("INSERT INTO quarters VALUES (?, ?, ?, ?)", values)
         return None
 
-    def commit(self) -> None:
-        """Make what was added survive a crash.
+    def forget(self) -> None:
+        """Start from nothing."""
+        self._db.execute("DELETE FROM originals")
+        self._db.execute("DELETE FROM quarters")
+
+    def commit(self, rows: int) -> None:
+        """Make what was added survive a crash, even a power cut.
+
+        Args:
+            rows: Number of rows whose originals are known now.
 
         Raises:
             WildvisionError: It is lost: on a full disk, SQLite takes back all that was not committed.
         """
         if self._pending and not self._db.in_transaction:
             raise WildvisionError("the photos of the open part are no longer known; free some space and resume the run")
+        self._db.execute("DELETE FROM known")
+        self._db.execute("INSERT INTO known VALUES (?, ?)", (rows, self._cache))
         self._db.commit()
         self._pending = False
 
@@ -183,11 +204,11 @@ def _flat(bits: int) -> bool:
     return not 8 <= bits.bit_count() <= 56
 
 
-def _connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
+def _connect(path: Path, *, readonly: bool = False, durable: bool = False) -> sqlite3.Connection:
     if readonly:
         return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=60.0)
     path.parent.mkdir(parents=True, exist_ok=True)
     db = sqlite3.connect(path, timeout=60.0)
     db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = NORMAL")
+    db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
     return db
