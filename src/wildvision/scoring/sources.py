@@ -64,11 +64,11 @@ class Folder:
     def __iter__(self) -> Iterator[Item]:
         wanted = _matcher(self.pattern) if self.pattern else None
         skip = frozenset(_identity(p) for p in self.exclude if p.exists())
-        names = {os.path.abspath(p) for p in self.exclude}  # noqa: PTH100  (a file that is yet to come has no identity)
+        files = {os.path.abspath(p) for p in self.exclude if not p.is_dir()}  # noqa: PTH100  (may be yet to come)
         for relative, entry, failure in _walk(self.root, skip):
             if wanted is None or wanted(relative):
                 path = os.path.join(self.root, relative)  # noqa: PTH118  (Path would normalise what the user wrote)
-                if len(names) > 1 and os.path.abspath(path) in names:  # noqa: PTH100
+                if files and os.path.abspath(path) in files:  # noqa: PTH100
                     continue
                 stamp = _stamp(entry) if entry else ""
                 yield Item(relative, path, failure or path, stamp=stamp)
