@@ -170,7 +170,7 @@ def _explanations(rows: Sequence[Mapping[str, Any]]) -> str:
         [e["group"], e["part"], e["n"], e["n_filled"], f"{e['energy']:.3f}", f"{e['chance']:.3f}", f"{e['ratio']:.2f}"]
         for e in rows
     ]
-    heads = ["group", "part", "photos measured", "left out: object fills more than half"]
+    heads = ["group", "part", "measured", "left out: object fills more than half"]
     heads += ["energy in the box", "area of the box (chance)", "ratio"]
     return table("Share of the explanation's energy inside the annotated boxes", heads, cells)
 
