@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TARGET",
         help="precision:P@PREVALENCE, flags:N@PREVALENCE (per 10,000) or recall:R (default: flags:100@0.0001)",
     )
-    parser.add_argument("--block", default="precision:0.5@0.01", metavar="TARGET", help="default: precision:0.5@0.01")
+    parser.add_argument("--block", default="precision:0.9@0.01", metavar="TARGET", help="default: precision:0.9@0.01")
     parser.add_argument(
         "--method", choices=("auto", "temperature", "platt", "isotonic"), default="auto", help="auto: by likelihood"
     )

@@ -20,7 +20,7 @@ from wildvision.policy.targets import Flags, Precision, Recall, Target
 from wildvision.policy.triage import NEVER, OperatingPoint
 
 DEFAULT_REVIEW = Flags(at_most=100, prevalence=1e-4)
-DEFAULT_BLOCK = Precision(at_least=0.5, prevalence=1e-2)
+DEFAULT_BLOCK = Precision(at_least=0.9, prevalence=1e-2)  # nobody looks before a block, so nine in ten must be right
 
 CONFORMAL_ASSUMPTIONS = (
     "New objects are exchangeable with the calibration objects: drawn from the same sources in the same mix. A "
