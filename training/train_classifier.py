@@ -25,7 +25,9 @@ from training.classifier.pretrained import pretrained_backbone
 from training.classifier.refit import refit
 from training.classifier.sampling import BatchSampler
 from training.composer import BackgroundBank, CutoutBank, Recipe, compose
+from training.data.manifest import DROPPED
 from training.evaluate import load_network
+from training.settings import check_sources
 from wildvision.errors import ArgumentError
 from wildvision.evaluation.scores import AMBIGUOUS, LOW_TRUST, score_table, write_scores
 from wildvision.models.network import Network
@@ -64,6 +66,8 @@ def main() -> None:
         size=config.cache_size,
         cache=args.cache,
     )
+    real = {r.source for r in photos.records if not r.synthetic}
+    check_sources(config.folds, config.not_trained_on, real, args.fold or ())
     for fold in args.fold or [None]:
         if args.scores:
             score(config, photos, fold, runs=args.runs)
@@ -153,7 +157,7 @@ def _rows(config: ClassifierConfig, photos: Photos, fold: int | None) -> list[in
     return [
         i
         for i, r in enumerate(photos.records)
-        if r.source not in unseen and r.group != AMBIGUOUS and r.trust != LOW_TRUST and r.split != "test"
+        if r.source not in unseen and r.group != AMBIGUOUS and r.trust != LOW_TRUST and r.split not in ("test", DROPPED)
     ]
 
 

@@ -19,13 +19,14 @@ from torch import distributed
 
 from training.classifier.config import ClassifierConfig
 from training.classifier.pretrained import pretrained_backbone
-from training.data.manifest import AMBIGUOUS, Record
+from training.data.manifest import AMBIGUOUS, DROPPED, Record
 from training.detector.coco import coco_map
 from training.detector.config import DetectorConfig, read_config, run_name
 from training.detector.engine import Batches, Evaluate, Run
 from training.detector.held_out import bare_detector, look, write_looked
 from training.detector.scenes import Composer, read_records, teaches
 from training.evaluate import load_network
+from training.settings import check_sources
 from training.train_classifier import check_partners
 from wildvision.errors import ArgumentError
 from wildvision.models import DetectorNetwork
@@ -33,6 +34,7 @@ from wildvision.models.rollup import Rollup
 from wildvision.taxonomy import load_taxonomy
 
 log = logging.getLogger(__name__)
+UNTAUGHT = ("test", DROPPED)
 BODY = "backbone."  # what the keys of a classifier's backbone start with
 
 
@@ -58,6 +60,7 @@ def main() -> None:
         distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     config = read_config(args.config, data=args.data)
     records = read_records(config.photos)
+    check_sources(config.folds, config.not_trained_on, {r.source for r in records if not r.synthetic}, args.fold or ())
     for fold in args.fold or [None]:
         train(config, records, fold, runs=args.runs, cache=args.cache, stop_at=args.stop_at)
     if distributed.is_initialized():
@@ -79,7 +82,7 @@ def train(
     held_out = set() if fold is None else set(config.folds[fold])
     unseen = held_out | set(config.not_trained_on)
     leaves = load_taxonomy().leaf_names
-    rows = [i for i, r in enumerate(records) if r.source not in unseen and r.split != "test" and teaches(r)]
+    rows = [i for i, r in enumerate(records) if r.source not in unseen and r.split not in UNTAUGHT and teaches(r)]
     network = DetectorNetwork(config.architecture, config.detector, Rollup.of(load_taxonomy()))
     first_weights(network, config, fold, runs=runs, cache=cache)
     composer = _composer(config, unseen, leaves)

@@ -113,7 +113,7 @@ class Detections:
             groups: Groups to keep.
 
         Raises:
-            ArgumentError: ``keep`` has another length, ``score`` is no number, or ``groups`` are not groups.
+            ArgumentError: ``keep`` has another length or kind, ``score`` is no number, or ``groups`` are not groups.
         """
         if not isinstance(score, int | float | np.number) or not 0 <= score <= 1:
             raise ArgumentError(f"score must be a number in [0, 1]; received {score!r}")
@@ -122,9 +122,10 @@ class Detections:
             raise ArgumentError(f"groups must be some of {sorted(_group_numbers())}; received {groups!r}")
         chosen = self.scores >= score
         if keep is not None:
-            if np.shape(keep) != chosen.shape:
-                raise ArgumentError(f"keep must be ({len(self)},) bool; received shape {np.shape(keep)}")
-            chosen &= np.asarray(keep, dtype=bool)
+            mask = np.asarray(keep)
+            if mask.shape != chosen.shape or (mask.dtype != bool and len(mask)):
+                raise ArgumentError(f"keep must be ({len(self)},) bool; received {mask.shape} {mask.dtype}")
+            chosen &= mask.astype(bool)
         if wanted is not None:
             chosen &= np.array([g in wanted for g in self.groups], dtype=bool)
         rows = np.flatnonzero(chosen)

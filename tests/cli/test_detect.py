@@ -60,6 +60,29 @@ def test_every_photo_has_a_picture_of_its_own_that_the_file_names(model: str, ph
     assert sorted(named) == sorted(f"pictures/{p.name}" for p in (out / "pictures").iterdir())
 
 
+def test_a_walk_does_not_come_to_what_the_run_itself_writes(model: str, photos: Path) -> None:
+    (photos / "c").mkdir()
+    Image.fromarray(np.zeros((90, 90, 3), np.uint8)).save(photos / "c" / "y.png")
+    out = photos / "b" / "found"
+    options = ["--model", model, "--device", "cpu", "--batch-size", "1"]
+    main(["detect", str(photos), "--out", str(out), *options])
+    coco = json.loads((out / "detections.json").read_text())
+    assert [Path(i["file_name"]).name for i in coco["images"]] == ["bad.jpg", "x.png", "x.png", "y.png"]
+
+
+def test_names_and_sizes_that_a_jpeg_may_not_have_stop_nothing(model: str, tmp_path: Path) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    Image.fromarray(np.zeros((90, 90, 3), np.uint8)).save(photos / "..jpg", format="JPEG")
+    Image.fromarray(np.zeros((4, 65_501, 3), np.uint8)).save(photos / "wide.png")
+    assert main(["detect", str(photos), "--out", str(out), "--model", model, "--device", "cpu"]) == 0
+    coco = json.loads((out / "detections.json").read_text())
+    assert {Path(i["file_name"]).name: i.get("picture") for i in coco["images"]} == {
+        "..jpg": "pictures/..jpg",
+        "wide.png": None,
+    }
+
+
 def test_names_as_long_as_a_file_system_takes_get_pictures_too(model: str, tmp_path: Path) -> None:
     photos, out = tmp_path / "photos", tmp_path / "out"
     for folder in ("a", "b"):

@@ -30,6 +30,14 @@ def test_filter_keeps_what_meets_every_condition() -> None:
     assert d.filter().size == d.size
 
 
+@pytest.mark.parametrize("keep", [np.array([1, 0]), ["False", "False"], [np.nan, np.nan]])
+def test_filter_takes_no_positions_for_a_mask(keep: object) -> None:
+    with pytest.raises(ArgumentError, match=r"keep must be \(2,\) bool"):
+        detections().filter(keep)  # type: ignore[arg-type]
+    assert len(detections().filter([False, True])) == 1  # type: ignore[arg-type]
+    assert len(detections().filter(score=1.0).filter([])) == 0  # type: ignore[arg-type]
+
+
 def test_filter_refuses_another_length() -> None:
     with pytest.raises(ArgumentError, match=r"\(2,\)"):
         detections().filter(np.ones(3, bool))

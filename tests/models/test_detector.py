@@ -306,8 +306,10 @@ def test_batches_are_halved_where_memory_is_short(detector: Detector) -> None:
     images = [spot(96, 96, (9, 9, 20 + n, 40)) for n in range(7)]
     found = Detector(detector.card, FailingBackend(most=2)).predict(images, score=0.5)
     assert [len(d) for d in found] == [1] * 7
+    tiled = Detector(detector.card, FailingBackend(most=2), tiles=True).predict(spot(300, 200, (9, 9, 40, 40)))
+    assert tiled.ok  # views of one photo come in halves too
     with pytest.raises(DeviceMemoryError):
-        short = Detector(detector.card, FailingBackend(most=2))
+        short = Detector(detector.card, FailingBackend(most=0))
         short.infer([short.prepare(i) for i in images])
 
 

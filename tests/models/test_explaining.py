@@ -157,3 +157,18 @@ def test_only_photos_are_explained(network, classifier, image):
 def test_unusable_cells_are_refused(classifier, photo):
     with pytest.raises(ArgumentError, match="cells"):
         occlusion(classifier, photo, "ivory", cells=0)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_a_caller_who_has_switched_gradients_off_gets_the_same_map(network, photo, mode):
+    how = Preprocess(size=64, mean=(0.5,) * 3, std=(0.5,) * 3)
+    expected = class_activation(network, how, photo, "ivory")
+    with mode():
+        np.testing.assert_array_equal(class_activation(network, how, photo, "ivory"), expected)
+
+
+def test_a_network_that_fails_on_the_photo_explains_nothing(tiny_original, photo):
+    broken = load_network(find_model(tiny_original))
+    torch.nn.init.constant_(broken.head.bias, torch.nan)
+    with pytest.raises(ArgumentError, match="not finite"):
+        class_activation(broken, Preprocess(size=64, mean=(0.5,) * 3, std=(0.5,) * 3), photo, "ivory")

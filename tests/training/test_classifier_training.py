@@ -19,6 +19,8 @@ from training.classifier.pretrained import _rename
 from training.classifier.refit import features, fit_head, interpolate, refit, shared
 from training.classifier.sampling import BatchSampler
 from training.data.manifest import Record, write_manifest
+from training.settings import check_sources
+from training.train_classifier import _rows
 from wildvision.errors import ArgumentError
 from wildvision.models.network import Network
 from wildvision.models.rollup import Rollup
@@ -56,7 +58,7 @@ def photos() -> Photos:
 
 def network(config: ClassifierConfig) -> Network:
     torch.manual_seed(0)
-    return Network(config.architecture, Rollup.of(load_taxonomy()))
+    return Network(config.architecture, Rollup.of(load_taxonomy()), drop_rate=config.drop_rate)
 
 
 def batches(photos: Photos, config: ClassifierConfig) -> Batches:
@@ -255,6 +257,35 @@ def test_photos_are_cached_and_bad_ones_left_out(tmp_path: Path, config: Classif
         assert int(found.pixels.min()) == 90
     logits = score_photos(network(config).eval(), list(found.files), config.input)
     assert logits.shape == (1, 22)
+    cv2.imwrite(str(tmp_path / "bad.png"), np.full((30, 50, 3), 40, np.uint8))  # comes later, or is mended
+    mended = load_photos(manifests, annotations=tmp_path / "boxes.csv", size=16, cache=cache)
+    assert [int(p.min()) for p in mended.pixels] == [90, 40]
+
+
+def test_a_group_without_a_share_is_refused(photos: Photos, config: ClassifierConfig) -> None:
+    how = replace(config.sampling, positives={"ivroy": 0.2})
+    with pytest.raises(ArgumentError, match="ivory"):
+        BatchSampler(photos.records, range(len(photos)), how, size=4, seed=1)
+
+
+def test_nothing_is_learnt_from_rows_that_a_split_has_dropped(photos: Photos, config: ClassifierConfig) -> None:
+    records = [replace(r, split=("train", "test", "dropped")[i % 3]) for i, r in enumerate(photos.records)]
+    rows = _rows(config, replace(photos, records=tuple(records)), None)
+    assert {records[i].split for i in rows} == {"train"}
+
+
+def test_sources_that_are_held_out_must_be_there(caplog: pytest.LogCaptureFixture) -> None:
+    check_sources([["a"], ["b"]], ["b"], {"a", "b", "c"}, [1])
+    assert "never measured: c" in caplog.text
+    for folds, without, wanted, message in (
+        ([["a"], ["a", "b"]], [], [], "more than one fold"),
+        ([["a"], ["bee"]], [], [], "bee"),
+        ([["a"]], ["sea"], [], "sea"),
+        ([["a"]], [], [1], "no fold"),
+        ([["a"]], [], [-1], "no fold"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            check_sources(folds, without, {"a", "b"}, wanted)
 
 
 @pytest.mark.parametrize(

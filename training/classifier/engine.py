@@ -152,6 +152,7 @@ class Run:
         how = self.config.optimiser
         set_rates(self.optimiser, self.step / self.config.steps, how)
         self.network.train()
+        torch.manual_seed(self.config.seed * 1_000_003 + self.step)  # of dropout: a resumed run draws the same
         still_norms(self.network)
         with torch.autocast(self.device.type, torch.bfloat16):
             logits, _ = self.network(normalise(pixels.to(self.device), self.config.input))

@@ -62,7 +62,7 @@ def _cached(
     manifest: Path, rows: Sequence[Record], size: int, cache: Path
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
     cache.mkdir(parents=True, exist_ok=True)
-    key = hashlib.sha256(manifest.read_bytes()).hexdigest()[:12]
+    key = _key(manifest, rows)
     file = cache / f"photos-{manifest.parent.name}-{size}-{key}.npy"
     known = cache / f"{file.stem}-good.npy"
     if not known.exists():
@@ -81,4 +81,20 @@ def _cached(
         part = part.with_suffix(".npy")
         np.save(part, good)
         part.replace(known)  # last: what is there is whole
-    return np.load(file, mmap_mode="r"), np.load(known)
+    kept: npt.NDArray[np.bool_] = np.load(known)
+    if not kept.all():
+        log.warning("%s: %d of %d photos cannot be read and are left out", manifest, int((~kept).sum()), len(kept))
+    return np.load(file, mmap_mode="r"), kept
+
+
+def _key(manifest: Path, rows: Sequence[Record]) -> str:
+    """A digest of the manifest and of each photo's place, size and time: what is replaced or comes later is read."""
+    digest = hashlib.sha256(manifest.read_bytes() + str(manifest.resolve().parent).encode())
+    for row in rows:
+        try:
+            found = (manifest.parent / row.path).stat()
+        except OSError:
+            digest.update(b"-")
+        else:
+            digest.update(f"{found.st_size} {found.st_mtime_ns};".encode())
+    return digest.hexdigest()[:12]

@@ -10,6 +10,7 @@ import numpy as np
 
 from training.classifier.config import Sampling
 from training.data.manifest import Record
+from wildvision.errors import ArgumentError
 
 NONE = "none"
 K = TypeVar("K")
@@ -30,6 +31,8 @@ class BatchSampler:
         for i in rows:
             r = records[i]
             pools[r.group][r.leaf][r.synthetic][r.source][r.object_id or str(i)].append(i)
+        if without := sorted(set(pools) - {NONE, *how.positives}):
+            raise ArgumentError(f"sampling.positives gives no share to {without}, of which there are photos")
         shares = {group: share for group, share in how.positives.items() if group in pools}
         shares[NONE] = 1.0 - sum(shares.values())
         numbers: list[int] = []

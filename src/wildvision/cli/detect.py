@@ -21,6 +21,7 @@ HELP = "find the products in photos: annotated pictures and COCO JSON"
 COCO_FILE = "detections.json"
 PICTURES = "pictures"
 LONGEST = 255
+LONGEST_SIDE = 65_500  # pixels that libjpeg writes
 """Bytes of a file's name that common file systems take."""
 
 
@@ -55,13 +56,21 @@ def run(args: argparse.Namespace) -> int:
     if first is None:
         raise ArgumentError(f"no photos in {' '.join(args.photos)!r}")
     out = _free_folder(args.out)
-    look = load_classifier(args.second_look, device=args.device) if args.second_look else None
+    look = None if args.second_look is None else load_classifier(args.second_look, device=args.device)
     detector = load_detector(args.model, device=args.device, tiles=args.tiles, second_look=look)
-    names, inputs = itertools.tee(itertools.chain([first], paths))
+    others = (path for path in paths if not _lies_in(path, out))  # folders are walked as the run goes on
+    names, inputs = itertools.tee(itertools.chain([first], others))
     found = detector.predict(inputs, batch_size=args.batch_size, score=args.score)
     (out / PICTURES).mkdir(parents=True, exist_ok=True)  # only now: wrong arguments must not leave a folder behind
     failed = _write(out, zip(names, found, strict=True), detector.model_id)
     return 1 if failed else 0
+
+
+def _lies_in(path: str, folder: Path) -> bool:
+    try:
+        return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+    except ValueError:  # a name that no file can have
+        return False
 
 
 def _free_folder(name: str) -> Path:
@@ -82,7 +91,7 @@ def _write(out: Path, found: Iterable[tuple[str, Detections]], model: str) -> in
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     info: dict[str, Any] = {"description": "wildvision detections", "model": model, "complete": False}
-    taken: set[str] = set()
+    taken: dict[str, int] = {}
     try:
         for number, (path, d) in enumerate(found, start=1):
             width, height = d.size or (None, None)
@@ -114,13 +123,20 @@ def _write(out: Path, found: Iterable[tuple[str, Detections]], model: str) -> in
     return failed
 
 
-def _free_name(path: str, taken: set[str]) -> str:
-    """``STEM.jpg``, with the first number that makes it free where it is taken; cut where names may not be longer."""
+def _free_name(path: str, taken: dict[str, int]) -> str:
+    """``STEM.jpg``, with the first number that makes it free where it is taken; cut where names may not be longer.
+
+    ``taken`` holds names and how far each was counted, in small letters, for some file systems know no capitals.
+    """
     stem = Path(path).stem
-    endings = itertools.chain([".jpg"], (f"~{n}.jpg" for n in itertools.count(2)))
-    names = (_cut(stem, LONGEST - len(end)) + end for end in endings)
-    name = next(name for name in names if name.lower() not in taken)  # some file systems know no capitals
-    taken.add(name.lower())
+    first = name = _cut(stem, LONGEST - len(".jpg")) + ".jpg"
+    number = taken.get(first.lower(), 0)
+    while name.lower() in taken:
+        number += 1
+        end = f"~{number + 1}.jpg"
+        name = _cut(stem, LONGEST - len(end)) + end
+    taken[first.lower()] = number
+    taken.setdefault(name.lower(), 0)
     return name
 
 
@@ -131,7 +147,7 @@ def _cut(text: str, most: int) -> str:
 
 
 def _draw(path: str, detections: Detections, target: Path) -> bool:
-    """Write the annotated picture; whether there still was a photo to draw on."""
+    """Write the annotated picture; whether there still was a photo to draw on, no longer than a JPEG may be."""
     from PIL import Image
 
     from wildvision.imaging import decode
@@ -140,5 +156,7 @@ def _draw(path: str, detections: Detections, target: Path) -> bool:
     image = decode(path).image
     if image is None or image.shape[1::-1] != detections.size:  # gone or changed since it was searched
         return False
-    Image.fromarray(draw_detections(image, detections)).save(target, quality=90)
+    if max(image.shape) > LONGEST_SIDE:
+        return False
+    Image.fromarray(draw_detections(image, detections)).save(target, format="JPEG", quality=90)
     return True

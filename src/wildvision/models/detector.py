@@ -163,7 +163,7 @@ class Detector:
 
         Raises:
             ArgumentError: ``score`` lies outside [0, 1].
-            DeviceMemoryError: The batch does not fit on the device.
+            DeviceMemoryError: Not even one view fits on the device.
         """
         _check_score(score)
         return [self._detections(p, row, score) for p, row in zip(prepared, self._run(prepared), strict=True)]
@@ -191,7 +191,10 @@ class Detector:
         try:
             logits, boxes = self._backend(batch)
         except DeviceMemoryError:
-            raise
+            if len(batch) == 1:
+                raise
+            half = len(batch) // 2  # views of one photo cannot be had by fewer photos
+            return [*self._forward(batch[:half]), *self._forward(batch[half:])]
         except Exception as error:  # whatever a network or its runtime throws costs the photo, never the batch
             if len(batch) == 1:
                 return [f"the model failed: {type(error).__name__}: {error}".splitlines()[0]]
@@ -232,7 +235,8 @@ class Detector:
                 out.append(row)
                 continue
             crops = self._as_detections(photo, row.found).crops(photo.photo, margin=CROP_MARGIN)
-            looks = classifier.infer([classifier.prepare(np.ascontiguousarray(c), hashes=False) for c in crops])
+            views = [np.ascontiguousarray(crop) for crop in crops]
+            looks = classifier.predict(views, batch_size=max(1, len(views)), hashes=False)
             if bad := next((look for look in looks if not look.ok), None):
                 out.append(_Row(error=f"the second look failed: {bad.error}"))
                 continue
@@ -258,8 +262,8 @@ class Detector:
             status = Status.MODEL_ERROR if row.error is not None else photo.status
             return _failed(photo, status, row.error if row.error is not None else photo.error)
         points = self.card.operating_points
-        least = np.array([points[g].review if score is None else score for g in self.card.groups])
-        keep = row.found.scores >= least[row.found.groups]
+        least = np.array([points[g].review if score is None else score for g in self.card.groups], dtype=np.float32)
+        keep = row.found.scores.astype(np.float32) >= least[row.found.groups]  # as they are given out
         crop_scores = None if row.crop_scores is None else row.crop_scores[keep].astype(np.float32)
         found = self._as_detections(photo, row.found.take(keep))
         return found if crop_scores is None else replace(found, crop_scores=crop_scores)

@@ -58,7 +58,7 @@ def class_activation(network: Network, how: Preprocess, image: Image, group: str
         ``(H, W)`` float32 in [0, 1], the greatest value 1; all 0 where nothing speaks for the group.
 
     Raises:
-        ArgumentError: The network has no such group, or ``image`` is something else.
+        ArgumentError: The network has no such group, ``image`` is something else, or the network failed on the photo.
     """
     import torch
 
@@ -67,14 +67,17 @@ def class_activation(network: Network, how: Preprocess, image: Image, group: str
     device = next(network.parameters()).device
     pixels = torch.from_numpy(preprocess(image, how)).to(device).permute(2, 0, 1)[None].float() / 255
     mean, std = (torch.tensor(v, dtype=torch.float32, device=device).view(1, 3, 1, 1) for v in (how.mean, how.std))
-    logits, maps = torch.zeros(()), []
-    for member, picture, share in network.members((pixels - mean) / std):
-        backbone: Any = member.backbone
-        with torch.no_grad():
-            features = backbone.forward_features(picture)
-        maps.append(features.requires_grad_(True))
-        logits = logits + share * member.head(backbone.forward_head(features))
-    gradients = torch.autograd.grad(network.group_logits(logits)[0, column], maps)
+    with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has switched off
+        logits, maps = torch.zeros((), device=device), []
+        for member, picture, share in network.members((pixels - mean).div(std).clone()):
+            backbone: Any = member.backbone
+            with torch.no_grad():
+                features = backbone.forward_features(picture)
+            maps.append(features.requires_grad_(True))
+            logits = logits + share * member.head(backbone.forward_head(features))
+        if not torch.isfinite(logits).all():
+            raise ArgumentError("the photo cannot be explained: the model's outputs are not finite")
+        gradients = torch.autograd.grad(network.group_logits(logits)[0, column], maps)
     square = np.zeros((how.size, how.size), np.float32)
     for features, gradient in zip(maps, gradients, strict=True):
         evidence = (gradient * features).sum(dim=1)[0].detach().cpu().numpy().clip(min=0)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from wildvision.backends import DeviceMemoryError
 from wildvision.contract import Detections, Prediction, Status
-from wildvision.errors import ModelError
+from wildvision.errors import ArgumentError, ModelError
 from wildvision.imaging import Limits, Prepared
 from wildvision.scoring.items import Item
 from wildvision.scoring.loading import Loader
@@ -55,8 +55,8 @@ class Scorer:
         self, classifier: Classifier | str | os.PathLike[str], detector: Any = None, *, batch_size: int, **options: Any
     ) -> None:
         self.named = (classifier, detector)
-        self.classifier = _loaded(classifier, "load_classifier", options)
-        self.detector = None if detector is None else _loaded(detector, "load_detector", options)
+        self.classifier = _loaded(classifier, "classifier", options)
+        self.detector = None if detector is None else _loaded(detector, "detector", options)
         self.batch_size = batch_size
         self._floor = _FLOOR
         self._failures = 0
@@ -79,6 +79,7 @@ class Scorer:
             "scaled_decode": preparer.scaled,
             "detector": None if self.detector is None else self.detector.model_id,
             "detector_judgement": None if self.detector is None else _judgement(self.detector),
+            "detector_settings": None if self.detector is None else _settings(self.detector),
         }
 
     def loader(self, policy: RemotePolicy, cache: CacheKey | None = None) -> Loader:
@@ -201,9 +202,21 @@ def _judgement(model: Classifier | Detector) -> dict[str, Any]:
     }
 
 
-def _loaded(model: Any, function: str, options: dict[str, Any]) -> Any:
-    if not isinstance(model, str | os.PathLike):
-        return model
-    import wildvision
+def _settings(detector: Any) -> dict[str, Any]:
+    """What a detector was loaded with that changes its boxes."""
+    look = detector.second_look
+    return {
+        "precision": detector.precision,
+        "limits": dataclasses.asdict(detector.preparer.limits),
+        "second_look": None if look is None else {"precision": look.precision, "tta": look.tta, **_judgement(look)},
+    }
 
-    return getattr(wildvision, function)(model, **options)
+
+def _loaded(model: Any, kind: str, options: dict[str, Any]) -> Any:
+    if isinstance(model, str | os.PathLike):
+        import wildvision
+
+        return getattr(wildvision, f"load_{kind}")(model, **options)
+    if getattr(getattr(model, "card", None), "kind", None) != kind:
+        raise ArgumentError(f"{kind} must be a {kind}, or what load_{kind} takes; received {model!r}")
+    return model
