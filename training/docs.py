@@ -112,15 +112,23 @@ def _further(metrics: Mapping[str, Any], part: str) -> Iterator[str]:
         )
         facts = []
         if costs := [row for row in costs if row["strength"] == MIDDLE]:
-            worst = max(costs, key=lambda row: row["recall_clean"] - row["recall"])
-            lost = 100 * (worst["recall_clean"] - worst["recall"])
+            worst = max(costs, key=lambda row: row["lost"]["value"])
+            lost, low, high = (100 * worst["lost"][end] for end in ("value", "low", "high"))
             facts.append(
-                f"worst of {len(costs)} corruptions at the middle strength: {worst['corruption']}, {lost:.0f} points "
-                f"of recall at 1 % FPR lost (n = {worst['n_positives']})"
+                f"worst of {len(costs)} corruptions at the middle strength: {worst['corruption']}, {lost:.0f} "
+                f"[{low:.0f}, {high:.0f}] points of recall at 1 % FPR lost ({_counts(worst['n_positives'], worst)})"
             )
-        facts += [f"energy of explanations in the boxes: {e['ratio']:.2f} times chance (n = {e['n']})" for e in shown]
+        facts += [
+            f"energy of explanations in the boxes: {e['ratio']['value']:.2f} [{e['ratio']['low']:.2f}, "
+            f"{e['ratio']['high']:.2f}] times chance ({_counts(e['n'], e)})"
+            for e in shown
+        ]
         if facts:
             yield f"- `{group}`, {'; '.join(facts)}"
+
+
+def _counts(photos: int, row: Mapping[str, Any]) -> str:
+    return f"n = {photos}, sources {row['n_sources']}"
 
 
 def _by_source(group: str, sources: Mapping[str, Mapping[str, Any]]) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import tempfile
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -21,13 +20,13 @@ import torch
 from training.classifier.config import ClassifierConfig, read_config
 from training.data.annotations import merge, read_annotations
 from training.data.manifest import read_manifest, row_from_record
-from wildvision.evaluation.explain import check_explanations
+from wildvision.evaluation.explain import Explained, explain_rows, pointing
 from wildvision.evaluation.judging import judge_across_sources
 from wildvision.evaluation.measure import measure
 from wildvision.evaluation.report import write_report
 from wildvision.evaluation.results import Evaluation
 from wildvision.evaluation.scores import ScoreTable, concatenate, read_scores, write_scores
-from wildvision.evaluation.stress import draw_rows, stress
+from wildvision.evaluation.stress import Variant, corruption_costs, draw_rows, stress
 from wildvision.models import load_classifier
 from wildvision.models.card import draft_card
 from wildvision.models.network import Network
@@ -37,6 +36,7 @@ from wildvision.taxonomy import load_taxonomy
 
 STRENGTH = 2  # the one that goals are stated for
 Row = Mapping[str, Any]
+Stressed = Mapping[Variant, ScoreTable]
 
 
 def main() -> None:
@@ -67,22 +67,22 @@ def evaluate(config: ClassifierConfig, runs: Path, *, robustness: int = 20) -> t
     evaluation = measure(judge_across_sources(table), model=f"{config.name}, out of fold")
     manifest = Path(config.manifests[0])
     records = merge(read_manifest(manifest), read_annotations(Path(config.annotations)))
-    costs: list[Row] = []
-    shown: list[Row] = []
+    photos: list[Stressed] = []
+    rendered: list[Stressed] = []
+    explained: list[Explained] = []
     for k in folds:
         network = load_network(config, runs / f"{config.name}-fold{k}")
         rows = [row_from_record(r) for r in records if r.source in config.folds[k]]
-        shown += check_explanations(network, config.input, rows, manifest.parent)
+        explained += explain_rows(network, config.input, rows, manifest.parent)
         if robustness:
-            costs += _stress(network, config, draw_rows(rows, robustness, seed=config.seed), manifest.parent)
+            drawn = draw_rows(rows, robustness, seed=config.seed)
+            photos.append(_stress(network, config, drawn, manifest.parent, fold=k))
         for root, renders in _test_renders(config):
-            shown += check_explanations(network, config.input, renders[k :: len(config.folds)], root)
+            explained += explain_rows(network, config.input, renders[k :: len(config.folds)], root)
             if robustness and k == 0:  # no fold's model has seen them, and a third of them has too few negatives
-                costs += _stress(network, config, renders, root)
-    return (
-        dataclasses.replace(evaluation, robustness=_pooled_costs(costs), explanations=_pooled_explanations(shown)),
-        table,
-    )
+                rendered.append(_stress(network, config, renders, root, fold=k))
+    costs = (*corruption_costs(photos), *corruption_costs(rendered))
+    return dataclasses.replace(evaluation, robustness=costs, explanations=pointing(explained)), table
 
 
 def load_network(config: ClassifierConfig, run: Path) -> Network:
@@ -105,7 +105,7 @@ def _test_renders(config: ClassifierConfig) -> list[tuple[Path, list[dict[str, A
     return [(root, [row_from_record(r) for r in records]) for root, records in found if records]
 
 
-def _stress(network: Network, config: ClassifierConfig, rows: Sequence[Row], root: Path) -> tuple[Row, ...]:
+def _stress(network: Network, config: ClassifierConfig, rows: Sequence[Row], root: Path, *, fold: int) -> Stressed:
     with tempfile.TemporaryDirectory() as folder:
         card = draft_card(
             name=config.name,
@@ -124,46 +124,8 @@ def _stress(network: Network, config: ClassifierConfig, rows: Sequence[Row], roo
             )
             partners.append(export_weights(cast(Network, joined), other, Path(folder)).model_id)
         export_weights(network, dataclasses.replace(card, partners=tuple(partners)), Path(folder))
-        return stress(
-            load_classifier(Path(folder) / f"{config.name}.json"), rows, root, strengths=(STRENGTH,), seed=config.seed
-        )
-
-
-def _pooled_costs(costs: Sequence[Row]) -> tuple[dict[str, Any], ...]:
-    """Each fold against its own negatives, then means weighted by positives."""
-    keys = ("part", "group", "corruption", "strength")
-    parts: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
-    for row in costs:
-        parts[tuple(row[key] for key in keys)].append(row)
-    return tuple(
-        dict(zip(keys, key, strict=True))
-        | {n: sum(int(row[n]) for row in rows) for n in ("n_positives", "n_negatives")}
-        | {n: _mean(rows, n, "n_positives") for n in ("recall_clean", "recall", "recall_fixed")}
-        | {"fpr_fixed": _mean(rows, "fpr_fixed", "n_negatives")}
-        for key, rows in parts.items()
-    )
-
-
-def _pooled_explanations(shown: Sequence[Row]) -> tuple[dict[str, Any], ...]:
-    keys = ("part", "group")
-    parts: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
-    for row in shown:
-        parts[tuple(row[key] for key in keys)].append(row)
-    return tuple(
-        dict(zip(keys, key, strict=True))
-        | {
-            "n": sum(int(row["n"]) for row in rows),
-            "energy": (energy := _mean(rows, "energy", "n")),
-            "chance": (chance := _mean(rows, "chance", "n")),
-            "ratio": energy / chance,
-            "n_filled": sum(int(row["n_filled"]) for row in rows),
-        }
-        for key, rows in sorted(parts.items())
-    )
-
-
-def _mean(rows: Sequence[Row], name: str, weight: str) -> float:
-    return sum(float(row[name]) * row[weight] for row in rows) / sum(row[weight] for row in rows)
+        classifier = load_classifier(Path(folder) / f"{config.name}.json")
+        return stress(classifier, rows, root, strengths=(STRENGTH,), seed=config.seed, fold=fold)
 
 
 if __name__ == "__main__":

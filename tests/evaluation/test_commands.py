@@ -1,5 +1,7 @@
 import dataclasses
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from wildvision.evaluation.card_metrics import calibrated_for
 from wildvision.evaluation.judging import judge
 from wildvision.evaluation.measure import measure
 from wildvision.evaluation.scores import read_scores, write_scores
-from wildvision.models import export_weights, find_model, load_card, load_classifier, load_network
+from wildvision.models import export_weights, find_model, load_card, load_classifier, load_network, write_card
 
 
 def test_evaluate_writes_a_report_of_a_manifest(model, manifest, tmp_path, capsys):
@@ -281,3 +283,22 @@ def test_calibrate_overwrites_no_model(model, tmp_path, capsys):
         main(["calibrate", "--scores", str(tmp_path / "scores.csv"), "--model", str(model), "--out", str(model)]) == 2
     )
     assert "not empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["evaluate", "calibrate"])
+def test_a_card_says_of_its_numbers_when_the_model_was_trained_on_these_sources(model, tmp_path, caplog, command):
+    folder = tmp_path / "mine"
+    shutil.copytree(Path(model).parent if Path(model).is_file() else model, folder)
+    (path,) = folder.glob("*.json")
+    table = make_table(600)
+    first, second = sorted(set(table.source.tolist()))[:2]
+    recipe = {"folds": [[first], [second]], "not_trained_on": [second]}
+    card = dataclasses.replace(load_card(folder), training={"recipe": recipe})
+    write_card(card, path)
+    write_scores(dataclasses.replace(table, model=card.model_id), tmp_path / "scores.csv")
+    arguments = ["--scores", str(tmp_path / "scores.csv"), "--model", str(folder), "--out", str(tmp_path / "r")]
+    more = ["--write-card", "--resamples", "5"] if command == "evaluate" else []
+    assert main([command, *arguments, *more]) == 0
+    said = load_card(folder if command == "evaluate" else tmp_path / "r").metrics["measured_on"]
+    assert said.endswith(f"trained on photos of {first}")
+    assert f"trained on photos of {first}: numbers on these flatter it" in caplog.text

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from wildvision.errors import ArgumentError
-from wildvision.evaluation.explain import check_explanations, energy_in_boxes
+from wildvision.evaluation.explain import Energy, Explained, energy_in_boxes, explain_rows, pointing
 from wildvision.evaluation.manifest import read_manifest
 from wildvision.models import find_model, load_network
 
@@ -26,17 +26,29 @@ def test_energy_in_boxes_by_hand():
 
 def test_explanations_are_checked_on_rows_with_boxes_only(network, classifier, manifest):
     rows = read_manifest(manifest)
-    found = check_explanations(network, classifier.card.input, rows, manifest.parent)
-    assert {(e["part"], e["group"]) for e in found} == {
+    found = pointing(explain_rows(network, classifier.card.input, rows, manifest.parent), resamples=20)
+    assert {(p.part, p.group) for p in found} == {
         (part, group) for part in ("real", "synthetic") for group in ("ivory", "python_skin")
     }
-    by_part = {e["part"]: e for e in found if e["group"] == "ivory"}
+    by_part = {p.part: p for p in found if p.group == "ivory"}
     for part, synthetic in (("real", False), ("synthetic", True)):
         expected = sum(r["group"] == "ivory" and (r["synthetic"] == "1") == synthetic for r in rows)
-        assert by_part[part]["n"] == expected
-    assert by_part["real"]["chance"] == pytest.approx(0.5 * 0.5 * 0.75 * 0.8, abs=0.02)
+        assert by_part[part].n == expected
+    assert by_part["real"].chance == pytest.approx(0.5 * 0.5 * 0.75 * 0.8, abs=0.02)
     filled = [{**r, "boxes": '[{"box": [0, 0, 100, 80]}]'} for r in rows]
-    assert check_explanations(network, classifier.card.input, filled, manifest.parent) == ()
+    assert pointing(explain_rows(network, classifier.card.input, filled, manifest.parent)) == ()
+
+
+def test_the_share_in_the_boxes_against_chance_by_hand():
+    def explained(source, inside, chance):
+        return Explained("real", "ivory", source, "1", Energy(inside, chance))
+
+    rows = [explained("a", 0.8, 0.2), explained("b", 0.4, 0.4), explained("c", 1.0, 0.6)]
+    (found,) = pointing(rows, resamples=200)
+    assert (found.n, found.n_sources, found.n_filled) == (2, 2, 1)
+    assert (found.energy, found.chance) == pytest.approx((0.6, 0.3))
+    assert found.ratio.value == pytest.approx(2.0)
+    assert (found.ratio.low, found.ratio.high) == pytest.approx((1.0, 4.0))  # one source drawn twice
 
 
 def test_unusable_boxes_are_refused():

@@ -9,24 +9,29 @@ import pytest
 
 from tests.evaluation.tables import make_table
 from wildvision.errors import MissingExtraError
+from wildvision.evaluation.bootstrap import Estimate
 from wildvision.evaluation.card_metrics import metrics_block, write_metrics
 from wildvision.evaluation.judging import judge_across_sources
 from wildvision.evaluation.measure import measure
 from wildvision.evaluation.report import write_report
+from wildvision.evaluation.results import CorruptionCost, Pointing
 from wildvision.models import load_card, load_classifier
 
-STRESS = {
-    "part": "real",
-    "group": "ivory",
-    "corruption": "jpeg",
-    "strength": 2,
-    "n_positives": 9,
-    "n_negatives": 99,
-    "recall_clean": 0.9,
-    "recall": 0.6,
-    "recall_fixed": 0.7,
-    "fpr_fixed": 0.02,
-}
+STRESS = CorruptionCost(
+    part="real",
+    group="ivory",
+    corruption="jpeg",
+    strength=2,
+    n_positives=9,
+    n_sources=2,
+    n_negatives=99,
+    recall_clean=0.9,
+    recall=0.6,
+    lost=Estimate(0.3, 0.1, 0.5),
+    recall_fixed=0.7,
+    fpr_fixed=0.02,
+)
+POINTING = Pointing("real", "ivory", 4, 1, 0.5, 0.2, Estimate(2.5, 2.0, 3.0), 0)
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +39,7 @@ def evaluation():
     table = make_table(400, synthetic=0.3)
     found = measure(judge_across_sources(table), model="<made-up>", resamples=30, unscored={"truncated": 2})
     real, synthetic = (dataclasses.replace(p, groups={"ivory": p.groups["ivory"]}) for _, p in found.parts)
-    explained = ({"part": "real", "group": "ivory", "n": 4, "energy": 0.5, "chance": 0.2, "ratio": 2.5, "n_filled": 0},)
-    return dataclasses.replace(found, real=real, synthetic=synthetic, robustness=(STRESS,), explanations=explained)
+    return dataclasses.replace(found, real=real, synthetic=synthetic, robustness=(STRESS,), explanations=(POINTING,))
 
 
 def test_a_report_is_json_and_one_self_contained_page(evaluation, tmp_path):
@@ -57,8 +61,8 @@ def test_real_and_synthetic_numbers_stand_in_sections_of_their_own(evaluation, t
 
 
 def test_a_costly_middle_strength_is_marked(evaluation, tmp_path):
-    assert '<span class="bad">+30.0</span>' in write_report(evaluation, tmp_path).read_text()
-    mild = dataclasses.replace(evaluation, robustness=({**STRESS, "recall": 0.8},))
+    assert '<span class="bad">+30.0 [+10.0, +50.0]</span>' in write_report(evaluation, tmp_path).read_text()
+    mild = dataclasses.replace(evaluation, robustness=(dataclasses.replace(STRESS, lost=Estimate(0.1, 0.0, 0.2)),))
     assert 'class="bad"' not in write_report(mild, tmp_path).read_text()
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 import yaml
 
-from training import ablation, evaluate, ship_classifier, train_classifier, tta
+from training import ablation, ship_classifier, train_classifier, tta
 from training.classifier.config import read_config
 from training.data.manifest import Record, write_manifest
 from wildvision.errors import ArgumentError
@@ -196,12 +196,3 @@ def test_the_ablation_refuses_what_it_cannot_compare(
     with pytest.raises(SystemExit):
         run(ablation.main, monkeypatch, work / "other.yaml", *options)
     assert message in capsys.readouterr().err
-
-
-def test_costs_of_folds_are_pooled_by_their_positives() -> None:
-    one = {"part": "real", "group": "ivory", "corruption": "jpeg", "strength": 2, "n_positives": 1, "n_negatives": 9}
-    rates = {"recall_clean": 1.0, "recall": 1.0, "recall_fixed": 1.0, "fpr_fixed": 0.0}
-    other = one | {"n_positives": 3} | dict.fromkeys(rates, 0.0)
-    (pooled,) = evaluate._pooled_costs([one | rates, other])
-    assert pooled["recall"] == 0.25
-    assert pooled["n_positives"] == 4

@@ -78,20 +78,25 @@ def test_real_and_synthetic_numbers_are_apart_and_labelled(card: ModelCard) -> N
 def test_corruptions_and_explanations_stand_with_their_part(card: ModelCard) -> None:
     def cost(part: str, corruption: str, recall: float, strength: int = 2) -> dict[str, Any]:
         row = {"part": part, "group": "ivory", "corruption": corruption, "strength": strength, "n_positives": 9}
-        return row | {"recall_clean": 0.5, "recall": recall}
+        lost = {"value": 0.5 - recall, "low": 0.4 - recall, "high": 0.6 - recall}
+        return row | {"n_sources": 2, "recall_clean": 0.5, "recall": recall, "lost": lost}
 
+    ratio = {"value": 2.5, "low": 2.0, "high": 3.0}
     metrics = {
         "real": {"groups": {"ivory": numbers(0.9)}},
         "synthetic": {"groups": {"ivory": numbers(0.8)}},
         "robustness": [cost("real", "jpeg", 0.4), cost("real", "mirror", 0.45), cost("real", "sticker", 0.0, 3)],
-        "explanations": [{"part": "synthetic", "group": "ivory", "n": 4, "ratio": 2.5}],
+        "explanations": [{"part": "synthetic", "group": "ivory", "n": 4, "n_sources": 1, "ratio": ratio}],
     }
     real, synthetic = "\n".join(docs.metrics_block([dataclasses.replace(card, metrics=metrics)])).split(
         "Renders (synth"
     )
-    assert "- `ivory`, worst of 2 corruptions at the middle strength: jpeg, 10 points of recall" in real
+    assert "- `ivory`, worst of 2 corruptions at the middle strength: jpeg, 10 [0, 20] points of recall" in real
+    assert "lost (n = 9, sources 2)" in real
     assert "explanations" not in real
-    assert "- `ivory`, energy of explanations in the boxes: 2.50 times chance (n = 4)" in synthetic
+    assert (
+        "- `ivory`, energy of explanations in the boxes: 2.50 [2.00, 3.00] times chance (n = 4, sources 1)" in synthetic
+    )
 
 
 def test_a_card_without_numbers_says_so(card: ModelCard) -> None:

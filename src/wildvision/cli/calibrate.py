@@ -67,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
         calibration_facts,
         check_classifier,
         check_scored_by,
+        measured_on,
         metrics_block,
     )
     from wildvision.evaluation.judging import judge, judge_across_sources, with_kept
@@ -103,7 +104,8 @@ def run(args: argparse.Namespace) -> int:
     card = dataclasses.replace(card, name=_name(card) if args.name is None else args.name)
     evaluation = measure(judged, model=card.model_id, unscored=unscored)
     facts = {**calibration_facts(model.card), **chosen}
-    card = dataclasses.replace(card, metrics=metrics_block(evaluation, args.measured_on, calibration=facts))
+    photos = measured_on(args.measured_on, model.card, table)
+    card = dataclasses.replace(card, metrics=metrics_block(evaluation, photos, calibration=facts))
     content = model.read_weights()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / card.weights.file).write_bytes(content)

@@ -66,9 +66,10 @@ def run(args: argparse.Namespace) -> int:
         raise ArgumentError("--write-card needs the folder of a model: --model FOLDER")
     if args.resamples < 1 or args.batch_size < 1 or args.robustness < 0 or args.seed < 0:
         raise ArgumentError("--resamples and --batch-size must be at least 1, --robustness and --seed at least 0")
-    from wildvision.evaluation.card_metrics import own_classifier, write_metrics
+    from wildvision.evaluation.card_metrics import measured_on, own_classifier, write_metrics
     from wildvision.evaluation.report import write_report
     from wildvision.evaluation.scores import write_scores
+    from wildvision.models import load_card
 
     if args.write_card:
         own_classifier(args.model)  # refused before photos are scored
@@ -76,8 +77,9 @@ def run(args: argparse.Namespace) -> int:
     page = write_report(evaluation, args.out, photos=_folder(args.manifest) if args.thumbnails else None)
     if not args.scores:
         write_scores(table, page.parent / "scores.parquet")
+    photos = measured_on(args.measured_on, load_card(args.model or "default"), table)
     if args.write_card:
-        write_metrics(evaluation, args.model, args.measured_on)
+        write_metrics(evaluation, args.model, photos)
     _print(evaluation)
     print(page)
     return 1 if evaluation.unscored else 0
@@ -106,11 +108,11 @@ def _of_photos(args: argparse.Namespace) -> tuple[Evaluation, ScoreTable]:
     import dataclasses
 
     from wildvision.evaluation.card_metrics import calibrated_for
-    from wildvision.evaluation.explain import check_explanations
+    from wildvision.evaluation.explain import explain_rows, pointing
     from wildvision.evaluation.judging import judge
     from wildvision.evaluation.manifest import read_manifest
     from wildvision.evaluation.measure import measure
-    from wildvision.evaluation.stress import draw_rows, stress
+    from wildvision.evaluation.stress import corruption_costs, draw_rows, stress
     from wildvision.models import find_model, load_classifier, load_network
 
     rows, root = read_manifest(args.manifest), _folder(args.manifest)
@@ -121,7 +123,7 @@ def _of_photos(args: argparse.Namespace) -> tuple[Evaluation, ScoreTable]:
     evaluation = measure(judged, model=card.model_id, resamples=args.resamples, seed=args.seed, unscored=unscored)
     if args.robustness:
         drawn = draw_rows(rows, args.robustness, seed=args.seed)
-        costs = stress(
+        stressed = stress(
             classifier,
             drawn,
             root,
@@ -129,10 +131,13 @@ def _of_photos(args: argparse.Namespace) -> tuple[Evaluation, ScoreTable]:
             batch_size=args.batch_size,
             progress=progress("corrupted", len(drawn)),
         )
+        costs = corruption_costs([stressed], resamples=args.resamples, seed=args.seed)
         evaluation = dataclasses.replace(evaluation, robustness=costs)
     if args.explain:
         network = load_network(find_model(args.model or "default"))
-        evaluation = dataclasses.replace(evaluation, explanations=check_explanations(network, card.input, rows, root))
+        explained = explain_rows(network, card.input, rows, root)
+        found = pointing(explained, resamples=args.resamples, seed=args.seed)
+        evaluation = dataclasses.replace(evaluation, explanations=found)
     return evaluation, table
 
 

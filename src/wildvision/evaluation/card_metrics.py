@@ -6,6 +6,7 @@ A card keeps the numbers with their intervals and counts; curves, confusion and 
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from wildvision.models.hub import PREFIX
 from wildvision.models.registry import BUNDLED, Model
 from wildvision.policy.fitting import PREVALENCE
 
+log = logging.getLogger(__name__)
 _REPORT_ONLY = ("reliability", "curve", "worst")
 
 
@@ -37,8 +39,8 @@ def metrics_block(evaluation: Evaluation, measured_on: str, **more: Any) -> dict
         "intervals": f"95 % bootstrap over sources, then objects; {evaluation.resamples} resamples",
         "unscored": dict(evaluation.unscored),
         **{name: None if part is None else _part(part) for name, part in _both(evaluation).items()},
-        "robustness": [dict(row) for row in evaluation.robustness],
-        "explanations": [dict(row) for row in evaluation.explanations],
+        "robustness": [dataclasses.asdict(cost) for cost in evaluation.robustness],
+        "explanations": [dataclasses.asdict(found) for found in evaluation.explanations],
         **more,
     }
 
@@ -132,3 +134,17 @@ def _part(part: Part) -> dict[str, Any]:
         for name in _REPORT_ONLY:
             del numbers[name]
     return block
+
+
+def measured_on(said: str, card: ModelCard, table: ScoreTable) -> str:
+    """``said``, and which sources of the photos the model was trained on, by its card; that is logged as a warning.
+
+    Scores of out-of-fold models, which name no model, are of photos that theirs had not seen.
+    """
+    recipe = card.training.get("recipe") or {}
+    trained = {source for fold in recipe.get("folds", ()) for source in fold} - set(recipe.get("not_trained_on", ()))
+    seen = sorted(trained & set(table.source.tolist())) if table.model == card.model_id else []
+    if not seen:
+        return said
+    log.warning("%s was trained on photos of %s: numbers on these flatter it", card.name, ", ".join(seen))
+    return f"{said}; the model was trained on photos of {', '.join(seen)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from wildvision.errors import ArgumentError
+from wildvision.evaluation.bootstrap import Estimate, cluster_weights
 from wildvision.evaluation.manifest import boxes_of
+from wildvision.evaluation.results import Pointing
 from wildvision.evaluation.scores import truth
 from wildvision.imaging import Preprocess, decode
 from wildvision.models.explaining import Map, class_activation
@@ -36,6 +37,17 @@ class Energy:
     chance: float
 
 
+@dataclass(frozen=True)
+class Explained:
+    """The energy of one photo's explanation, and what the photo is."""
+
+    part: str
+    group: str
+    source: str
+    object_id: str
+    energy: Energy
+
+
 def energy_in_boxes(evidence: Map, boxes: npt.ArrayLike) -> Energy:
     """Share of a map inside boxes, against chance (the energy-based pointing game of Wang et al. 2020).
 
@@ -56,50 +68,65 @@ def energy_in_boxes(evidence: Map, boxes: npt.ArrayLike) -> Energy:
     return Energy(float(evidence[inside].sum()) / total if total > 0 else 0.0, float(inside.mean()))
 
 
-def check_explanations(
-    network: Network, how: Preprocess, rows: Sequence[Mapping[str, Any]], root: Path
-) -> tuple[dict[str, Any], ...]:
-    """Energy inside the annotated boxes against chance, of each group, over the photos with boxes.
-
-    Photos whose boxes cover more than half of them are left out: an object that fills its photo cannot hold twice
-    what chance would give it.
+def explain_rows(network: Network, how: Preprocess, rows: Sequence[Mapping[str, Any]], root: Path) -> list[Explained]:
+    """Where the explanations of photos with boxes lie, for :func:`pointing`.
 
     Args:
         network: In evaluation mode.
         how: The model's preprocessing, from its card.
         rows: Rows of a manifest with a column ``boxes`` (:func:`wildvision.evaluation.manifest.boxes_of`).
         root: Folder that their paths are relative to.
-
-    Returns:
-        A row for each part (``real`` or ``synthetic``) and group with usable boxes: ``part``, ``group``, ``n``
-        (photos), ``energy`` and ``chance`` (means), ``ratio`` of the two and ``n_filled`` (photos left out because
-        the object fills them).
     """
-    found: dict[tuple[str, str], list[Energy]] = defaultdict(list)
+    found = []
     for row in rows:
-        boxes = boxes_of(row)
-        if not boxes or row["group"] not in network.rollup.groups:
+        boxes, group = boxes_of(row), str(row["group"])
+        if not boxes or group not in network.rollup.groups:
             continue
         image = decode(root / row["path"]).image
         if image is not None:
             part = "synthetic" if truth(row.get("synthetic")) else "real"
-            evidence = class_activation(network, how, image, row["group"])
-            found[part, row["group"]].append(energy_in_boxes(evidence, boxes))
-    keys = [(part, group) for part in ("real", "synthetic") for group in network.rollup.groups]
-    return tuple(summary for key in keys if (summary := _summary(*key, found[key])))
+            energy = energy_in_boxes(class_activation(network, how, image, group), boxes)
+            found.append(Explained(part, group, str(row["source"]), str(row["object_id"] or row["path"]), energy))
+    return found
 
 
-def _summary(part: str, group: str, energies: Sequence[Energy]) -> dict[str, Any]:
-    used = [e for e in energies if e.chance <= MAX_CHANCE]
+def pointing(explained: Sequence[Explained], *, resamples: int = 1000, seed: int = 0) -> tuple[Pointing, ...]:
+    """Energy inside the annotated boxes against chance, of each part and group with usable boxes.
+
+    Photos whose boxes cover more than half of them are left out: an object that fills its photo cannot hold twice
+    what chance would give it.
+
+    Args:
+        explained: From :func:`explain_rows`, of one model or of one a fold.
+        resamples: Bootstrap resamples behind each interval.
+        seed: Of the bootstrap.
+    """
+    keys = sorted({(e.part, e.group) for e in explained})
+    found = (_pointing([e for e in explained if (e.part, e.group) == key], resamples, seed) for key in keys)
+    return tuple(p for p in found if p is not None)
+
+
+def _pointing(explained: Sequence[Explained], resamples: int, seed: int) -> Pointing | None:
+    used = [e for e in explained if e.energy.chance <= MAX_CHANCE]
     if not used:
-        return {}
-    inside, chance = (float(np.mean([getattr(e, name) for e in used])) for name in ("inside", "chance"))
-    return {
-        "part": part,
-        "group": group,
-        "n": len(used),
-        "energy": inside,
-        "chance": chance,
-        "ratio": inside / chance,
-        "n_filled": len(energies) - len(used),
-    }
+        return None
+    inside, chance = (np.array([getattr(e.energy, name) for e in used]) for name in ("inside", "chance"))
+    sources = [e.source for e in used]
+    weights = cluster_weights(
+        sources,
+        [e.object_id for e in used],
+        np.ones(len(used), dtype=bool),
+        resamples=resamples,
+        rng=np.random.default_rng(seed),
+    )
+    ratio = np.array([inside.sum() / chance.sum()])
+    return Pointing(
+        part=used[0].part,
+        group=used[0].group,
+        n=len(used),
+        n_sources=len(set(sources)),
+        energy=float(inside.mean()),
+        chance=float(chance.mean()),
+        ratio=Estimate.of(ratio, (weights @ inside) / (weights @ chance)),
+        n_filled=len(explained) - len(used),
+    )

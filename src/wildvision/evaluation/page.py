@@ -10,7 +10,7 @@ from typing import Any
 
 from wildvision.evaluation.bootstrap import Estimate
 from wildvision.evaluation.plots import confusion_plot, group_plot
-from wildvision.evaluation.results import Evaluation, GroupNumbers, Part, Share
+from wildvision.evaluation.results import CorruptionCost, Evaluation, GroupNumbers, Part, Pointing, Share
 
 _TITLES = {
     "real": ("Photographs", "Photos taken with a camera."),
@@ -138,39 +138,30 @@ def _shares(caption: str, head: str, rows: Mapping[str, Mapping[str, Any]], at_1
     return table(caption, [head, "photos", at_1pct, "review", "block"], cells)
 
 
-def _robustness(rows: Sequence[Mapping[str, Any]]) -> str:
+def _robustness(costs: Sequence[CorruptionCost]) -> str:
     cells: list[list[Any]] = []
-    for r in rows:
-        cost = r["recall_clean"] - r["recall"]
-        mark = ' class="bad"' if r["strength"] == 2 and cost > _COSTLY else ""
-        shown = Html(f"<span{mark}>{100 * cost:+.1f}</span>")
-        cells.append([r["corruption"], r["strength"], r["group"], r["part"], r["n_positives"], r["n_negatives"]])
-        cells[-1] += [
-            f"{100 * r['recall']:.1f}",
-            shown,
-            f"{100 * r['recall_fixed']:.1f}",
-            f"{100 * r['fpr_fixed']:.2f}",
-        ]
-    heads = [
-        "corruption",
-        "strength",
-        "group",
-        "part",
-        "positives",
-        "negatives",
-        "recall at 1 % FPR, %",
-        "lost, points",
-    ]
+    for c in costs:
+        mark = ' class="bad"' if c.strength == 2 and c.lost.value is not None and c.lost.value > _COSTLY else ""
+        lost = Html(f"<span{mark}>{_points(c.lost)}</span>")
+        cells.append([c.corruption, c.strength, c.group, c.part, c.n_positives, c.n_sources, c.n_negatives])
+        cells[-1] += [f"{100 * c.recall:.1f}", lost, f"{100 * c.recall_fixed:.1f}", f"{100 * c.fpr_fixed:.2f}"]
+    heads = ["corruption", "strength", "group", "part", "positives", "their sources", "negatives"]
+    heads += ["recall at 1 % FPR, %", "lost, points"]
     heads += ["recall at the clean threshold, %", "FPR at the clean threshold, %"]
     return table("Marked: the middle strength costs more than 15 points", heads, cells)
 
 
-def _explanations(rows: Sequence[Mapping[str, Any]]) -> str:
+def _points(lost: Estimate) -> str:
+    if lost.value is None or lost.low is None or lost.high is None:
+        return str(lost)
+    return f"{100 * lost.value:+.1f} [{100 * lost.low:+.1f}, {100 * lost.high:+.1f}]"
+
+
+def _explanations(found: Sequence[Pointing]) -> str:
     cells = [
-        [e["group"], e["part"], e["n"], e["n_filled"], f"{e['energy']:.3f}", f"{e['chance']:.3f}", f"{e['ratio']:.2f}"]
-        for e in rows
+        [p.group, p.part, p.n, p.n_sources, p.n_filled, f"{p.energy:.3f}", f"{p.chance:.3f}", p.ratio] for p in found
     ]
-    heads = ["group", "part", "measured", "left out: object fills more than half"]
+    heads = ["group", "part", "measured", "their sources", "left out: object fills more than half"]
     heads += ["energy in the box", "area of the box (chance)", "ratio"]
     return table("Share of the explanation's energy inside the annotated boxes", heads, cells)
 

@@ -112,6 +112,64 @@ class Part:
 
 
 @dataclass(frozen=True)
+class CorruptionCost:
+    """What one corruption at one strength costs a group. Intervals resample sources, then objects.
+
+    Attributes:
+        part: ``real`` or ``synthetic``.
+        group: Product group.
+        corruption: Key of :data:`wildvision.evaluation.robustness.CORRUPTIONS`.
+        strength: 1, 2 or 3.
+        n_positives: Photos of the group.
+        n_sources: Their sources.
+        n_negatives: Photos of anything else, corrupted alike.
+        recall_clean: At 1 % false positives, as the photos are.
+        recall: At 1 % false positives among the corrupted negatives.
+        lost: ``recall_clean`` less ``recall``.
+        recall_fixed: At the threshold that gave 1 % on clean photos, for a deployed threshold does not move.
+        fpr_fixed: False-positive rate at that threshold.
+    """
+
+    part: str
+    group: str
+    corruption: str
+    strength: int
+    n_positives: int
+    n_sources: int
+    n_negatives: int
+    recall_clean: float
+    recall: float
+    lost: Estimate
+    recall_fixed: float
+    fpr_fixed: float
+
+
+@dataclass(frozen=True)
+class Pointing:
+    """How much of a group's explanations lies on the objects. Intervals resample sources, then objects.
+
+    Attributes:
+        part: ``real`` or ``synthetic``.
+        group: Product group.
+        n: Photos measured.
+        n_sources: Their sources.
+        energy: Mean share of an explanation inside the annotated boxes.
+        chance: Mean share of the photo inside them.
+        ratio: ``energy`` over ``chance``.
+        n_filled: Photos left out because the object fills more than half.
+    """
+
+    part: str
+    group: str
+    n: int
+    n_sources: int
+    energy: float
+    chance: float
+    ratio: Estimate
+    n_filled: int
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """One evaluation.
 
@@ -123,8 +181,8 @@ class Evaluation:
         unscored: Status to number of photos that could not be scored; they are in no number.
         real: Numbers on photographs, ``None`` when there are none.
         synthetic: Numbers on renders, ``None`` when there are none.
-        robustness: Rows of :func:`wildvision.evaluation.stress.stress`, when it ran.
-        explanations: Rows of :func:`wildvision.evaluation.explain.check_explanations`, when it ran.
+        robustness: From :func:`wildvision.evaluation.stress.corruption_costs`, when it ran.
+        explanations: From :func:`wildvision.evaluation.explain.pointing`, when it ran.
     """
 
     model: str
@@ -134,8 +192,8 @@ class Evaluation:
     unscored: Mapping[str, int]
     real: Part | None
     synthetic: Part | None
-    robustness: tuple[Mapping[str, Any], ...] = ()
-    explanations: tuple[Mapping[str, Any], ...] = ()
+    robustness: tuple[CorruptionCost, ...] = ()
+    explanations: tuple[Pointing, ...] = ()
 
     @property
     def parts(self) -> Iterator[tuple[str, Part]]:

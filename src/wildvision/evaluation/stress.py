@@ -1,10 +1,10 @@
-"""Running a classifier over corrupted photos: what each corruption costs in recall and in false alarms."""
+"""Running a classifier over corrupted photos, and what each corruption costs in recall and in false alarms."""
 
 from __future__ import annotations
 
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,18 @@ import numpy as np
 import numpy.typing as npt
 
 from wildvision.errors import ArgumentError
-from wildvision.evaluation.metrics import Ranking, recall_at_fpr, threshold_at_fpr
+from wildvision.evaluation.bootstrap import Estimate, Weights, cluster_weights
+from wildvision.evaluation.metrics import Floats, Ranking, aligned, recall_at_fpr, threshold_at_fpr
+from wildvision.evaluation.results import CorruptionCost
 from wildvision.evaluation.robustness import CORRUPTIONS, STRENGTHS, corrupt
-from wildvision.evaluation.scores import AMBIGUOUS, LOW_TRUST, truth
+from wildvision.evaluation.scores import AMBIGUOUS, LOW_TRUST, ScoreTable, concatenate, score_table, truth
 from wildvision.imaging import decode
 from wildvision.models import Classifier, Rollup
 from wildvision.taxonomy import load_taxonomy
 
 FPR = 0.01
+Variant = tuple[str, int]
+CLEAN: Variant = ("clean", 0)
 _FAILED = -1e6  # ranks below every logit
 
 
@@ -49,10 +53,11 @@ def stress(
     names: Sequence[str] = tuple(CORRUPTIONS),
     strengths: Sequence[int] = STRENGTHS,
     seed: int = 0,
+    fold: int = -1,
     batch_size: int = 32,
     progress: Callable[[int], None] = lambda done: None,
-) -> tuple[dict[str, Any], ...]:
-    """Recall under every corruption, positives and negatives corrupted alike.
+) -> dict[Variant, ScoreTable]:
+    """Scores of photos as they are and under every corruption, for :func:`corruption_costs`.
 
     Args:
         classifier: The model.
@@ -62,22 +67,21 @@ def stress(
         names: Keys of :data:`wildvision.evaluation.robustness.CORRUPTIONS`.
         strengths: Of 1, 2, 3.
         seed: Of what is left to chance; every photo gets its own chance from it.
+        fold: Of the model, where several models share the work; -1 for one alone.
         batch_size: Photos that go through the network together.
         progress: Called with the number of photos done after each batch.
 
     Returns:
-        One mapping for each part (``real``, ``synthetic``), group, corruption and strength: ``recall_clean`` and
-        ``recall`` at 1 % false positives among equally corrupted negatives, ``recall_fixed`` and ``fpr_fixed`` at the
-        threshold that gave 1 % on clean photos (a deployed threshold does not move), ``n_positives``,
-        ``n_negatives``. Groups without positives in a part are left out.
+        :data:`CLEAN` and each ``(corruption, strength)`` to the scores of the same photos, without leaves: raw logits,
+        for whatever the calibration, equal probabilities cannot be ranked.
 
     Raises:
         ArgumentError: An unknown corruption or strength.
     """
     if unknown := [*(set(names) - set(CORRUPTIONS)), *(set(strengths) - set(STRENGTHS))]:
         raise ArgumentError(f"unknown corruptions or strengths {unknown}; choose from {[*CORRUPTIONS, *STRENGTHS]}")
-    variants = [("clean", 0), *((name, strength) for name in names for strength in strengths)]
-    scores: dict[tuple[str, int], list[list[float]]] = {variant: [] for variant in variants}
+    variants = [CLEAN, *((name, strength) for name in names for strength in strengths)]
+    scores: dict[Variant, list[npt.NDArray[np.float64]]] = {variant: [] for variant in variants}
     kept: list[Mapping[str, Any]] = []
     groups, done = classifier.card.groups, 0
     rollup = Rollup.of(load_taxonomy())
@@ -87,40 +91,96 @@ def stress(
         kept += [row for row, _ in photos]
         for name, strength in variants:
             images = [
-                image if name == "clean" else corrupt(image, name, strength, seed=_photo_seed(row, seed))
+                image if (name, strength) == CLEAN else corrupt(image, name, strength, seed=_photo_seed(row, seed))
                 for row, image in photos
             ]
-            # Raw logits, for whatever the calibration, equal probabilities cannot be ranked.
             raw = rollup.group_logits(classifier.logits([classifier.prepare(i, hashes=False) for i in images]))
-            scores[name, strength] += np.where(np.isfinite(raw), raw, _FAILED).tolist()
+            scores[name, strength] += list(np.where(np.isfinite(raw), raw, _FAILED))
         done += len(batch)
         progress(done)
-    table = {variant: np.array(values).reshape(len(kept), len(groups)) for variant, values in scores.items()}
-    synthetic = np.array([truth(row.get("synthetic")) for row in kept], dtype=bool)
-    labels = np.array([row["group"] for row in kept], dtype=str)
-    return tuple(
-        {"part": part, "group": group, "corruption": name, "strength": strength, **cost}
-        for part, inside in (("real", ~synthetic), ("synthetic", synthetic))
-        for k, group in enumerate(groups)
-        if (y := labels[inside] == group).any() and not y.all()
-        for name, strength in variants[1:]
-        for cost in (_cost(table["clean", 0][inside, k], table[name, strength][inside, k], y),)
-    )
-
-
-def _cost(
-    clean: npt.NDArray[np.float64], corrupted: npt.NDArray[np.float64], y: npt.NDArray[np.bool_]
-) -> dict[str, Any]:
-    before, after = Ranking.of(clean, y), Ranking.of(corrupted, y)
-    fixed = corrupted >= threshold_at_fpr(before, FPR)
+    which = np.full(len(kept), fold)
     return {
-        "n_positives": int(y.sum()),
-        "n_negatives": int((~y).sum()),
-        "recall_clean": float(recall_at_fpr(*before.counts(), FPR)[0]),
-        "recall": float(recall_at_fpr(*after.counts(), FPR)[0]),
-        "recall_fixed": float(fixed[y].mean()),
-        "fpr_fixed": float(fixed[~y].mean()),
+        variant: score_table(kept, values, np.empty((len(kept), 0)), groups=groups, leaves=(), fold=which)
+        for variant, values in scores.items()
     }
+
+
+def corruption_costs(
+    stressed: Sequence[Mapping[Variant, ScoreTable]], *, resamples: int = 1000, seed: int = 0
+) -> tuple[CorruptionCost, ...]:
+    """What corruptions cost, positives and negatives corrupted alike; photographs and renders apart.
+
+    Args:
+        stressed: From :func:`stress`, of one model or of one a fold; each fold is ranked against its own negatives.
+        resamples: Bootstrap resamples behind each interval.
+        seed: Of the bootstrap.
+
+    Returns:
+        One for each part, group, corruption and strength; groups without positives or negatives in a part are left out.
+    """
+    if not stressed:
+        return ()
+    tables = {variant: concatenate([one[variant] for one in stressed]) for variant in stressed[0]}
+    costs: list[CorruptionCost] = []
+    for part, synthetic in (("real", False), ("synthetic", True)):
+        inside = {variant: table.where(table.synthetic == synthetic) for variant, table in tables.items()}
+        for group in inside[CLEAN].groups:
+            costs += _costs(inside, part, group, resamples, seed)
+    return tuple(costs)
+
+
+def _costs(
+    tables: Mapping[Variant, ScoreTable], part: str, group: str, resamples: int, seed: int
+) -> Iterator[CorruptionCost]:
+    clean = tables[CLEAN]
+    y, k = clean.labels(group), clean.groups.index(group)
+    ranked = np.isfinite(aligned(clean.raw[:, k], y, clean.fold))  # a fold without negatives ranks nothing
+    y, sources = y[ranked], clean.source[ranked]
+    if not y.any() or y.all():
+        return
+    weights = cluster_weights(
+        sources.tolist(),
+        clean.object_id[ranked].tolist(),
+        y,
+        resamples=resamples,
+        rng=np.random.default_rng([seed, k]),
+    )
+    (before,), befores = _recalls(clean.where(ranked), k, y, weights)
+    for (name, strength), table in tables.items():
+        if (name, strength) == CLEAN:
+            continue
+        (after,), afters = _recalls(table.where(ranked), k, y, weights)
+        flagged = _above_clean(clean.where(ranked), table.where(ranked), k, y)
+        yield CorruptionCost(
+            part=part,
+            group=group,
+            corruption=name,
+            strength=strength,
+            n_positives=int(y.sum()),
+            n_sources=len(set(sources[y].tolist())),
+            n_negatives=int((~y).sum()),
+            recall_clean=float(before),
+            recall=float(after),
+            lost=Estimate.of(np.array([before - after]), befores - afters),
+            recall_fixed=float(flagged[y].mean()),
+            fpr_fixed=float(flagged[~y].mean()),
+        )
+
+
+def _recalls(table: ScoreTable, k: int, y: npt.NDArray[np.bool_], weights: Weights) -> tuple[Floats, Floats]:
+    """Recall at 1 % false positives, ``(1,)`` as it is and ``(b,)`` resampled."""
+    ranking = Ranking.of(aligned(table.raw[:, k], y, table.fold), y)
+    return recall_at_fpr(*ranking.counts(), FPR), recall_at_fpr(*ranking.counts(weights), FPR)
+
+
+def _above_clean(clean: ScoreTable, corrupted: ScoreTable, k: int, y: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Which corrupted photos reach the threshold that gives 1 % on the clean ones of their fold."""
+    out = np.zeros(len(y), dtype=bool)
+    for fold in np.unique(clean.fold):
+        here = clean.fold == fold
+        threshold = threshold_at_fpr(Ranking.of(clean.raw[here, k], y[here]), FPR)
+        out[here] = corrupted.raw[here, k] >= threshold
+    return out
 
 
 def _photo_seed(row: Mapping[str, Any], seed: int) -> int:
