@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,14 @@ def test_a_manifest_that_does_not_exist_is_one_line(tmp_path: Path, capsys: pyte
 def test_the_readme_shows_the_numbers_of_the_bundled_cards() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert docs.fill(text, "metrics", docs.metrics_block(list_models())) == text, "README.md is stale; run: make docs"
+
+
+@pytest.mark.parametrize("report", ["reports/detector", "reports/detector/trained_again"])
+def test_the_readme_has_both_measurements_of_the_detector(report: str) -> None:
+    photos = json.loads((ROOT / report / "report.json").read_text(encoding="utf-8"))["real"]
+    shown = "{value:.3f} [{low:.3f}, {high:.3f}]".format(**photos["map50"])
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert f"mAP50 {shown}" in text or f"in place of {shown} ({photos['n_boxes']} boxes" in text
 
 
 def test_the_readme_explains_every_status() -> None:
