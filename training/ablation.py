@@ -23,6 +23,7 @@ import torch
 
 from training.classifier.config import ClassifierConfig, read_config
 from training.classifier.photos import Photos, load_photos
+from training.command import run_script
 from training.train_classifier import fit_head_anew, train
 from wildvision.evaluation.bootstrap import Estimate
 from wildvision.evaluation.judging import judge_across_sources
@@ -66,7 +67,7 @@ def main() -> None:
         return
     photos = load_photos(
         [Path(m) for m in config.manifests],
-        annotations=Path(config.annotations),
+        annotations=config.boxes,
         size=config.cache_size,
         cache=args.cache,
     )
@@ -216,4 +217,4 @@ def _page(found: Mapping[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

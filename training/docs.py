@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from training.command import run_script
 from training.data.manifest import Record, read_manifest
 from wildvision.errors import ArgumentError, WildvisionError
 from wildvision.evaluation.bootstrap import Estimate
@@ -215,4 +216,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_script(main)

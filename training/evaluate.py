@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,8 +19,10 @@ from typing import Any, cast
 import torch
 
 from training.classifier.config import ClassifierConfig, read_config
-from training.data.annotations import merge, read_annotations
-from training.data.manifest import read_manifest, row_from_record
+from training.command import run_script
+from training.data.annotations import read_annotated
+from training.data.manifest import Record, read_manifest, row_from_record
+from training.folds import TEST
 from wildvision.evaluation.explain import Explained, explain_rows, pointing
 from wildvision.evaluation.judging import judge_across_sources
 from wildvision.evaluation.measure import measure
@@ -65,22 +68,21 @@ def evaluate(config: ClassifierConfig, runs: Path, *, robustness: int = 20) -> t
     folds = range(len(config.folds))
     table = concatenate([read_scores(runs / f"{config.name}-fold{k}" / "scores.parquet") for k in folds])
     evaluation = measure(judge_across_sources(table), model=f"{config.name}, out of fold")
-    manifest = Path(config.manifests[0])
-    records = merge(read_manifest(manifest), read_annotations(Path(config.annotations)))
+    records, root = _photographs(config), Path(config.manifests[0]).parent
     photos: list[Stressed] = []
     rendered: list[Stressed] = []
     explained: list[Explained] = []
     for k in folds:
         network = load_network(config, runs / f"{config.name}-fold{k}")
         rows = [row_from_record(r) for r in records if r.source in config.folds[k]]
-        explained += explain_rows(network, config.input, rows, manifest.parent)
+        explained += explain_rows(network, config.input, rows, root)
         if robustness:
             drawn = draw_rows(rows, robustness, seed=config.seed)
-            photos.append(_stress(network, config, drawn, manifest.parent, fold=k))
-        for root, renders in _test_renders(config):
-            explained += explain_rows(network, config.input, renders[k :: len(config.folds)], root)
+            photos.append(_stress(network, config, drawn, root, fold=k))
+        for folder, renders in _test_renders(config):
+            explained += explain_rows(network, config.input, renders[k :: len(config.folds)], folder)
             if robustness and k == 0:  # no fold's model has seen them, and a third of them has too few negatives
-                rendered.append(_stress(network, config, renders, root, fold=k))
+                rendered.append(_stress(network, config, renders, folder, fold=k))
     costs = (*corruption_costs(photos), *corruption_costs(rendered))
     return dataclasses.replace(evaluation, robustness=costs, explanations=pointing(explained)), table
 
@@ -99,10 +101,24 @@ def partner_run(config: ClassifierConfig, partner: ClassifierConfig, run: Path) 
     return run.with_name(partner.name + run.name.removeprefix(config.name))
 
 
+def _photographs(config: ClassifierConfig) -> list[Record]:
+    """Rows of photographs of all manifests; ``path`` is relative to the folder of the first."""
+    first = Path(config.manifests[0])
+    found = read_annotated(first, config.boxes)
+    for manifest in _others(config):
+        place = os.path.relpath(manifest.parent, first.parent)
+        found += [dataclasses.replace(r, path=f"{place}/{r.path}") for r in read_manifest(manifest)]
+    return [record for record in found if not record.synthetic]
+
+
 def _test_renders(config: ClassifierConfig) -> list[tuple[Path, list[dict[str, Any]]]]:
     """Folder and rows of each manifest of renders that has some kept from training."""
-    found = [(m.parent, [r for r in read_manifest(m) if r.split == "test"]) for m in map(Path, config.manifests[1:])]
-    return [(root, [row_from_record(r) for r in records]) for root, records in found if records]
+    found = {m.parent: [r for r in read_manifest(m) if r.synthetic and r.split == TEST] for m in _others(config)}
+    return [(root, [row_from_record(r) for r in records]) for root, records in found.items() if records]
+
+
+def _others(config: ClassifierConfig) -> list[Path]:
+    return [Path(name) for name in config.manifests[1:]]
 
 
 def _stress(network: Network, config: ClassifierConfig, rows: Sequence[Row], root: Path, *, fold: int) -> Stressed:
@@ -129,4 +145,4 @@ def _stress(network: Network, config: ClassifierConfig, rows: Sequence[Row], roo
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -14,12 +14,11 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from training.command import run_script
 from training.composer.backgrounds import BackgroundBank, build_backgrounds
 from training.composer.cutouts import CutoutBank, build_cutouts
 from training.composer.rendered import rendered_cutouts
@@ -29,6 +28,7 @@ from training.data.manifest import NEGATIVE, Record, read_manifest, write_manife
 from training.data.masks import U2NETP, make_masks
 from training.data.split import assign_folds
 from training.data.validate import Issue, leaf_groups, validate
+from training.settings import checked, read_yaml
 from wildvision.errors import ArgumentError
 from wildvision.taxonomy import EVERYDAY
 
@@ -60,11 +60,7 @@ class DataConfig:
 
 def load_config(path: Path) -> DataConfig:
     """Read a configuration; unknown, missing and ill-typed keys are errors."""
-    data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    names = {f.name for f in fields(DataConfig)}
-    if not isinstance(data, dict) or set(data) != names:
-        found = sorted(data) if isinstance(data, dict) else type(data).__name__
-        raise ArgumentError(f"{path.name} must have exactly the keys {sorted(names)}; it has {found}")
+    data = checked(read_yaml(path), DataConfig, path.name)
     for run in data["renders"]:
         if missing := sorted({"out", "count", "seed"} - set(run)):
             raise ArgumentError(f"{path.name}: a run of the renderer lacks {missing}; it has {sorted(run)}")
@@ -155,4 +151,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_script(main)

@@ -1,23 +1,37 @@
-"""Strict reading of settings: unknown and missing keys, and sources that are not there, are errors."""
+"""Strict reading of settings: unknown and missing keys, and values of the wrong kind, are errors."""
 
 from __future__ import annotations
 
-import logging
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+import yaml
 
 from wildvision.errors import ArgumentError
 
-log = logging.getLogger(__name__)
+_SCALARS: Mapping[Any, tuple[type, ...]] = {int: (int,), float: (int, float), str: (str,), bool: (bool,)}
+
+
+def read_yaml(path: Path) -> Any:
+    """What a YAML file holds.
+
+    Raises:
+        ArgumentError: It is no YAML in UTF-8.
+        OSError: It cannot be read.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ArgumentError(f"{path} is no YAML: {error}") from error
 
 
 def checked(value: Any, kind: type, where: str) -> dict[str, Any]:
     """``value`` once it is a mapping with exactly the fields of the dataclass ``kind``.
 
     Raises:
-        ArgumentError: It is no mapping, or a key is unknown or missing.
+        ArgumentError: It is no mapping, a key is unknown or missing, or a value of another kind than its field.
     """
     if not isinstance(value, dict):
         raise ArgumentError(f"{where}: expected a mapping; received {value!r}")
@@ -26,31 +40,27 @@ def checked(value: Any, kind: type, where: str) -> dict[str, Any]:
         raise ArgumentError(f"{where}: unknown keys {unknown}; known are {sorted(known)}")
     if missing := sorted(known - set(value)):
         raise ArgumentError(f"{where}: missing keys {missing}")
+    hints = get_type_hints(kind)
+    for name, given in value.items():
+        if not _fits(given, hints[name]):
+            wanted = getattr(hints[name], "__name__", "") if hints[name] in _SCALARS else hints[name]
+            raise ArgumentError(f"{where}: {name} = {given!r} is no {wanted}; {_advice(given)}")
     return dict(value)
 
 
-def check_sources(
-    folds: Sequence[Sequence[str]], not_trained_on: Collection[str], known: Collection[str], wanted: Collection[int]
-) -> None:
-    """Make sure that what a recipe holds out is there to be held out, before hours go into it.
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value from YAML, where tuples are lists, is of a field's kind; nested dataclasses pass."""
+    origin, args = get_origin(hint), get_args(hint)
+    if hint in _SCALARS:
+        return isinstance(value, _SCALARS[hint]) and (hint is bool or not isinstance(value, bool))
+    if origin is tuple:
+        kinds = [args[0]] * len(value) if args[-1] is ... and isinstance(value, list) else list(args)
+        return isinstance(value, list) and len(value) == len(kinds) and all(map(_fits, value, kinds))
+    if origin is dict:
+        return isinstance(value, dict) and all(_fits(k, args[0]) and _fits(v, args[1]) for k, v in value.items())
+    return True
 
-    Sources of photographs that no fold holds out are trained on and never measured; they are named in a warning.
 
-    Args:
-        folds: Held-out sources of each fold.
-        not_trained_on: Sources that teach nothing.
-        known: Sources of the photographs.
-        wanted: Numbers of the folds that are to be run.
-
-    Raises:
-        ArgumentError: A source is unknown or in two folds, or there is no such fold.
-    """
-    if outside := sorted(k for k in wanted if not 0 <= k < len(folds)):
-        raise ArgumentError(f"there is no fold {outside}; the recipe has folds 0 to {len(folds) - 1}")
-    named = Counter(source for fold in folds for source in fold)
-    if twice := sorted(source for source, n in named.items() if n > 1):
-        raise ArgumentError(f"these sources are in more than one fold: {twice}")
-    if unknown := sorted({*named, *not_trained_on} - set(known)):
-        raise ArgumentError(f"no photo is of the sources {unknown}, which the recipe holds out; known: {sorted(known)}")
-    if free := sorted(set(known) - set(named)):
-        log.warning("in no fold, so trained on and never measured: %s", ", ".join(free))
+def _advice(given: Any) -> str:
+    number = isinstance(given, str) and given.lower().replace("e", "", 1).replace("-", "").replace("+", "").isdigit()
+    return "YAML reads 1e-3 as text, so write 1.0e-3" if number else "see the configurations that are there"

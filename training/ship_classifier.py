@@ -18,6 +18,7 @@ from typing import Any, cast
 import numpy as np
 
 from training.classifier.config import ClassifierConfig, read_config
+from training.command import run_script
 from training.evaluate import evaluate, load_network
 from wildvision.errors import ArgumentError
 from wildvision.evaluation.card_metrics import metrics_block
@@ -51,10 +52,6 @@ def main() -> None:
     if args.report:
         write_report(evaluation, args.report)
         write_scores(table, args.report / "scores.parquet")
-    measured_on = (
-        f"{len(config.folds)} folds, each scored by a model trained on none of its sources; "
-        "renders (kept apart) with skies and figure meshes that no model was trained on"
-    )
     card = draft_card(
         name=config.name,
         architecture=config.architecture,
@@ -65,7 +62,7 @@ def main() -> None:
     card = dataclasses.replace(card, partners=partners)
     # The refitted head's logits are small and not centred: no temperature alone can make probabilities of them.
     card, chosen = recalibrate(card, table, methods=("platt",))
-    card = dataclasses.replace(card, metrics=metrics_block(evaluation, measured_on, calibration=chosen))
+    card = dataclasses.replace(card, metrics=metrics_block(evaluation, _measured_on(config, table), calibration=chosen))
     written = export_weights(network, card, args.to)
     print(f"{written.name}: {written.weights.bytes / 1e6:.1f} MB, sha256 {written.weights.sha256[:12]}")
 
@@ -84,15 +81,22 @@ def shipped_partner(partner: Network, name: str, folder: Path) -> str:
     return shipped.model_id
 
 
+def _measured_on(config: ClassifierConfig, table: ScoreTable) -> str:
+    photos = f"{len(config.folds)} folds, each scored by a model trained on none of its sources"
+    renders = "renders (kept apart) with skies and figure meshes that no model was trained on"
+    return f"{photos}; {renders}" if table.synthetic.any() else photos
+
+
 def _training(config: ClassifierConfig, table: ScoreTable) -> dict[str, Any]:
     real = ~table.synthetic
+    renders = {"renders": "made by training/synth; see datasets.md"} if table.synthetic.any() else {}
     return {
         "recipe": dataclasses.asdict(dataclasses.replace(config, manifests=())),
         "photos": {g: int((table.group[real & table.judged] == g).sum()) for g in (*table.groups, "none")},
         "sources": len(np.unique(table.source[real])),
-        "renders": "made by training/synth; see datasets.md",
+        **renders,
     }
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -22,6 +22,7 @@ import torch
 
 from training.classifier.config import ClassifierConfig
 from training.classifier.config import read_config as read_classifier_config
+from training.command import run_script
 from training.detector.coco import coco_map
 from training.detector.config import DetectorConfig, read_config, run_name
 from training.detector.fitting import GroupPolicy, calibrated, fit_policy, rescored
@@ -42,6 +43,7 @@ from wildvision.models import (
     export_detector,
     list_models,
 )
+from wildvision.models.card_file import read_card
 from wildvision.models.rollup import Rollup
 from wildvision.policy import Platt
 from wildvision.policy.calibration import Calibrator
@@ -63,17 +65,17 @@ def main() -> None:
     args = parser.parse_args()
     config = read_config(args.config, data=args.data)
     second = read_classifier_config(args.classifier) if args.classifier else config.classifier()
-    report, policy = evaluate(config, args.folds or range(len(config.folds)), args.runs, second)
+    shipped = with_classifier(config, args.to) if args.to else config  # before the hours of measuring
+    report, policy = evaluate(config, args.folds or range(len(config.folds)), args.runs, second, beside=args.to)
     if args.report:
         print(write_report(report, args.report))
     if args.to:
-        config = with_classifier(config)
-        network = DetectorNetwork(config.architecture, config.detector, Rollup.of(load_taxonomy()))
-        final = args.runs / run_name(config.name, None) / "average.pt"
+        network = DetectorNetwork(shipped.architecture, shipped.detector, Rollup.of(load_taxonomy()))
+        final = args.runs / run_name(shipped.name, None) / "average.pt"
         state = torch.load(final, map_location="cpu", weights_only=True)
         wanted = network.state_dict()
         network.load_state_dict({name: value for name, value in state.items() if name in wanted})
-        written = export_detector(network, shipped_card(config, policy, report), args.to)
+        written = export_detector(network, shipped_card(shipped, policy, report), args.to)
         print(f"{written.name}: {written.weights.bytes / 1e6:.1f} MB, sha256 {written.weights.sha256[:12]}")
 
 
@@ -83,6 +85,7 @@ def evaluate(
     runs: Path,
     classifier: ClassifierConfig | None = None,
     *,
+    beside: Path | None = None,
     resamples: int = 300,
 ) -> tuple[Report, dict[str, GroupPolicy]]:
     """Every number of a recipe, and the policy fitted on the way.
@@ -92,6 +95,7 @@ def evaluate(
         folds: Folds that have been trained.
         runs: Folder with the runs.
         classifier: Of the same folds; looks again, where it is given and its runs are there.
+        beside: Folder with shipped classifiers that come before the bundled ones of their names.
         resamples: Bootstrap resamples.
     """
     if classifier and classifier.folds != config.folds:
@@ -108,7 +112,7 @@ def evaluate(
     kinds = {name: part for name, part in kinds.items() if any(i.record.boxes for i in part)}
     at_budget = budget(kinds.get("real") or items)
     review = {group: p.review for group, p in policy.items()}
-    known = _classifier_calibration(classifier)
+    known = _classifier_calibration(classifier, beside)
     tables = [_scores(runs / run_name(classifier.name, k)) for k in folds] if classifier else []
     ready = [table for table in tables if table is not None]
     return (
@@ -140,19 +144,26 @@ def second_look(
     }
 
 
-def with_classifier(config: DetectorConfig) -> DetectorConfig:
-    """The configuration with the bundled classifier named that the detector ships without.
+def with_classifier(config: DetectorConfig, beside: Path) -> DetectorConfig:
+    """The configuration with the classifier named that the detector ships without.
+
+    Args:
+        config: The recipe.
+        beside: Folder that the detector goes to; a classifier of that name there comes before a bundled one.
 
     Raises:
-        ArgumentError: No such classifier is bundled.
+        ArgumentError: There is no such classifier.
     """
     judge = config.context_classifier()
     if judge is None or not config.context_from:
         return config
-    ids = {card.name: card.model_id for card in list_models() if card.kind == "classifier"}
-    if judge.name not in ids:
-        raise ArgumentError(f"{config.name} needs the classifier {judge.name!r}; bundled are {sorted(ids)}")
-    return dataclasses.replace(config, detector=dataclasses.replace(config.detector, classifier=ids[judge.name]))
+    card = _shipped_classifier(judge.name, beside)
+    if card is None:
+        raise ArgumentError(
+            f"{config.name} needs the classifier {judge.name!r}, neither in {beside} nor bundled; ship it there first "
+            "with 'python -m training.ship_classifier'"
+        )
+    return dataclasses.replace(config, detector=dataclasses.replace(config.detector, classifier=card.model_id))
 
 
 def shipped_card(config: DetectorConfig, policy: Mapping[str, GroupPolicy], report: Report) -> ModelCard:
@@ -218,12 +229,18 @@ def _scores(run: Path) -> Any:
     return read_scores(path) if path.exists() else None
 
 
-def _classifier_calibration(classifier: ClassifierConfig | None) -> Mapping[str, Calibrator]:
-    """Of the bundled classifier of that name, which is what a second look will use; identity before it ships."""
-    bundled = {card.name: card for card in list_models() if card.kind == "classifier"}
-    if classifier is not None and classifier.name in bundled:
-        return bundled[classifier.name].calibration
-    return {group: Platt() for group in load_taxonomy().group_names}
+def _shipped_classifier(name: str, beside: Path | None) -> ModelCard | None:
+    """The classifier of that name in a folder, or the bundled one."""
+    if beside is not None and (path := beside / f"{name}.json").is_file():
+        card = read_card(path)
+        return card if card.kind == "classifier" else None
+    return {card.name: card for card in list_models() if card.kind == "classifier"}.get(name)
+
+
+def _classifier_calibration(classifier: ClassifierConfig | None, beside: Path | None) -> Mapping[str, Calibrator]:
+    """Of the shipped classifier of that name, which is what a second look will use; identity before it ships."""
+    card = _shipped_classifier(classifier.name, beside) if classifier else None
+    return card.calibration if card else {group: Platt() for group in load_taxonomy().group_names}
 
 
 def _measured_on(config: DetectorConfig, folds: Sequence[int]) -> str:
@@ -257,4 +274,4 @@ def _ap50(items: Sequence[Looked]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

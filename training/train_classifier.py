@@ -24,12 +24,12 @@ from training.classifier.photos import Photos, load_photos
 from training.classifier.pretrained import pretrained_backbone
 from training.classifier.refit import refit
 from training.classifier.sampling import BatchSampler
+from training.command import run_script
 from training.composer import BackgroundBank, CutoutBank, Recipe, compose
-from training.data.manifest import DROPPED
 from training.evaluate import load_network
-from training.settings import check_sources
+from training.folds import barred, check_paths, check_sources, held_out_rows, photo_names
 from wildvision.errors import ArgumentError
-from wildvision.evaluation.scores import AMBIGUOUS, LOW_TRUST, score_table, write_scores
+from wildvision.evaluation.scores import score_table, write_scores
 from wildvision.models.network import Network
 from wildvision.models.rollup import Rollup
 from wildvision.taxonomy import load_taxonomy
@@ -62,12 +62,13 @@ def main() -> None:
     check_partners(config, args.fold or [], args.runs)
     photos = load_photos(
         [Path(m) for m in config.manifests],
-        annotations=Path(config.annotations),
+        annotations=config.boxes,
         size=config.cache_size,
         cache=args.cache,
     )
     real = {r.source for r in photos.records if not r.synthetic}
     check_sources(config.folds, config.not_trained_on, real, args.fold or ())
+    check_paths(photos.records, config.folds)
     for fold in args.fold or [None]:
         if args.scores:
             score(config, photos, fold, runs=args.runs)
@@ -102,7 +103,6 @@ def train(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: P
     """Train one network; with a fold, write its held-out photos' scores, else the weights."""
     torch.manual_seed(config.seed)
     folder = _folder(config, fold, runs)
-    unseen = _unseen(config, fold)
     rows = _rows(config, photos, fold)
     renders = {r.source for r in photos.records if r.synthetic}
     taught = rows if config.sampling.renders else [i for i in rows if photos.records[i].source not in renders]
@@ -111,7 +111,9 @@ def train(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: P
     network.backbone.load_state_dict(pretrained)
     sampler = BatchSampler(photos.records, taught, config.sampling, size=config.batch_size, seed=config.seed)
     log.info("%s: %d photos, expected shares %s", folder.name, len(taught), _rounded(sampler.shares(photos.records)))
-    paste = composer(config, unseen if config.sampling.renders else unseen | renders)
+    unseen = _unseen(config, fold)
+    without = photo_names(photos.records, barred(photos.records, photos.clusters, unseen))
+    paste = composer(config, unseen if config.sampling.renders else unseen | renders, without)
     average = Run(network, config, folder).fit(Batches(photos, sampler, config, network, paste))
     _finish(average, pretrained, config, photos, fold, runs)
 
@@ -153,22 +155,13 @@ def _unseen(config: ClassifierConfig, fold: int | None) -> set[str]:
 
 def _rows(config: ClassifierConfig, photos: Photos, fold: int | None) -> list[int]:
     """Numbers of the photos and renders that a run may learn from."""
-    unseen = _unseen(config, fold)
-    return [
-        i
-        for i, r in enumerate(photos.records)
-        if r.source not in unseen and r.group != AMBIGUOUS and r.trust != LOW_TRUST and r.split not in ("test", DROPPED)
-    ]
+    kept_out = barred(photos.records, photos.clusters, _unseen(config, fold))
+    return [i for i, r in enumerate(photos.records) if i not in kept_out and r.sure]
 
 
 def score(config: ClassifierConfig, photos: Photos, fold: int, *, runs: Path) -> None:
     """Write the scores that a finished run, with its partners', gives its held-out photos and its share of renders."""
-    folder, held_out = runs / f"{config.name}-fold{fold}", set(config.folds[fold])
-    test = [
-        i
-        for i, r in enumerate(photos.records)
-        if r.source in held_out or (r.split == "test" and i % len(config.folds) == fold)
-    ]
+    folder, test = runs / f"{config.name}-fold{fold}", held_out_rows(photos.records, config.folds, fold)
     network = load_network(config, folder).to("cuda" if torch.cuda.is_available() else "cpu")
     logits = score_photos(network, [photos.files[i] for i in test], config.input)
     table = score_table(
@@ -182,17 +175,19 @@ def score(config: ClassifierConfig, photos: Photos, fold: int, *, runs: Path) ->
     write_scores(table, folder / "scores.parquet")
 
 
-def composer(config: ClassifierConfig, unseen: Collection[str]) -> Composer | None:
-    """The copy-paste composer without ``unseen`` sources and without leaves that have few cut-outs to vary."""
+def composer(
+    config: ClassifierConfig, unseen: Collection[str], without: Collection[tuple[str, str]]
+) -> Composer | None:
+    """The copy-paste composer without ``unseen`` sources, photos of ``without`` and leaves that have few cut-outs."""
     if config.sampling.composed == 0:
         return None
     bank = Path(config.composer_bank)
-    cutouts = CutoutBank.load(bank).without_sources(unseen)
+    cutouts = CutoutBank.load(bank).without_sources(unseen).without_photos(without)
     counts = Counter(c.leaf for c in cutouts.cutouts)
     common = CutoutBank(
         (c for c in cutouts.cutouts if counts[c.leaf] >= FEWEST_CUTOUTS), photo_weight=config.sampling.photo_weight
     )
-    backgrounds = BackgroundBank.load(bank).without_sources(unseen)
+    backgrounds = BackgroundBank.load(bank).without_sources(unseen).without_photos(without)
     recipe = Recipe(size=config.cache_size)
 
     def draw(rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], Sequence[Corners], Sequence[str]]:
@@ -212,4 +207,4 @@ def _rounded(shares: dict[str, float]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -19,14 +19,15 @@ from torch import distributed
 
 from training.classifier.config import ClassifierConfig
 from training.classifier.pretrained import pretrained_backbone
-from training.data.manifest import AMBIGUOUS, DROPPED, Record
+from training.command import run_script
+from training.data.manifest import Record
 from training.detector.coco import coco_map
 from training.detector.config import DetectorConfig, read_config, run_name
 from training.detector.engine import Batches, Evaluate, Run
 from training.detector.held_out import bare_detector, look, write_looked
 from training.detector.scenes import Composer, read_records, teaches
 from training.evaluate import load_network
-from training.settings import check_sources
+from training.folds import barred, check_sources, held_out_rows, photo_clusters, photo_names
 from training.train_classifier import check_partners
 from wildvision.errors import ArgumentError
 from wildvision.models import DetectorNetwork
@@ -34,7 +35,6 @@ from wildvision.models.rollup import Rollup
 from wildvision.taxonomy import load_taxonomy
 
 log = logging.getLogger(__name__)
-UNTAUGHT = ("test", DROPPED)
 BODY = "backbone."  # what the keys of a classifier's backbone start with
 
 
@@ -79,17 +79,17 @@ def train(
     """Train one network; with a fold, write what it finds in the held-out photos, and always the weights."""
     torch.manual_seed(config.seed)
     folder = runs / run_name(config.name, fold)
-    held_out = set() if fold is None else set(config.folds[fold])
-    unseen = held_out | set(config.not_trained_on)
+    unseen = {*config.not_trained_on, *(() if fold is None else config.folds[fold])}
     leaves = load_taxonomy().leaf_names
-    rows = [i for i, r in enumerate(records) if r.source not in unseen and r.split not in UNTAUGHT and teaches(r)]
+    kept_out = barred(records, photo_clusters(records, [Path(r.path) for r in records], cache), unseen)
+    rows = [i for i, r in enumerate(records) if i not in kept_out and teaches(r)]
     network = DetectorNetwork(config.architecture, config.detector, Rollup.of(load_taxonomy()))
     first_weights(network, config, fold, runs=runs, cache=cache)
-    composer = _composer(config, unseen, leaves)
+    composer = _composer(config, unseen, photo_names(records, kept_out), leaves)
     run = Run(network, config, folder)
     log.info("%s: %d photos, %d with boxes", folder.name, len(rows), sum(bool(records[i].boxes) for i in rows))
     batches = Batches(records, rows, config, leaves, composer, rank=run.rank, world=run.world)
-    test = _test(records, held_out, fold, len(config.folds))
+    test = [] if fold is None else [records[i] for i in held_out_rows(records, config.folds, fold) if records[i].sure]
     average = run.fit(batches, evaluate=_evaluation(config, test), stop_at=stop_at)
     if run.rank == 0 and run.step == config.steps:
         torch.save(average.state_dict(), folder / "average.pt")
@@ -138,28 +138,20 @@ def _trained(config: DetectorConfig, recipe: str, classifier: ClassifierConfig, 
     return path
 
 
-def _composer(config: DetectorConfig, unseen: Collection[str], leaves: Sequence[str]) -> Composer | None:
+def _composer(
+    config: DetectorConfig, unseen: Collection[str], without: Collection[tuple[str, str]], leaves: Sequence[str]
+) -> Composer | None:
     if config.sampling.composed == 0:
         return None
     return Composer(
         Path(config.composer_bank),
         unseen,
+        without,
         leaves,
         size=max(config.sizes),
         photo_weight=config.sampling.photo_weight,
         positives=config.sampling.composed_positives,
     )
-
-
-def _test(records: Sequence[Record], held_out: Collection[str], fold: int | None, folds: int) -> list[Record]:
-    """Photos of held-out sources with a sure label, and this fold's share of the renders' test split."""
-    return [
-        r
-        for i, r in enumerate(records)
-        if r.group != AMBIGUOUS
-        and r.trust != "low"
-        and (r.source in held_out or (r.split == "test" and fold is not None and i % folds == fold))
-    ]
 
 
 def _evaluation(config: DetectorConfig, test: Sequence[Record]) -> Evaluate | None:
@@ -185,4 +177,4 @@ def _evaluation(config: DetectorConfig, test: Sequence[Record]) -> Evaluate | No
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from training.classifier.config import ClassifierConfig, read_config
+from training.command import run_script
 from training.data.manifest import Record, read_manifest, row_from_record
 from training.evaluate import load_network
 from wildvision.backends.torch_backend import TorchBackend
@@ -140,4 +141,4 @@ def _auroc(table: ScoreTable, leaf: str, group: str | None, fold: int) -> float 
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

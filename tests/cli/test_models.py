@@ -50,7 +50,7 @@ def test_info_says_what_the_card_says(intact: Path, capsys: pytest.CaptureFixtur
     card = json.loads((intact / "tiny.json").read_text())
     assert code == 0
     assert f"model id: wildvision-classifier-tiny@sha256:{card['weights']['sha256']}" in out
-    assert "ivory: review from 0.500, block from 0.900" in out
+    assert "ivory: review from 0.5000, block from 0.9000" in out
     assert "data: none: random weights for tests" in out
     assert "metrics\n  not stated in the card" in out
 

@@ -14,7 +14,7 @@ import yaml
 
 from training import ablation, ship_classifier, train_classifier, tta
 from training.classifier.config import read_config
-from training.data.manifest import Record, write_manifest
+from training.data.manifest import Box, Record, read_manifest, write_manifest
 from wildvision.errors import ArgumentError
 from wildvision.evaluation.scores import read_scores
 from wildvision.models import load_classifier
@@ -138,7 +138,7 @@ def test_a_recipe_is_trained_measured_and_shipped(
 def test_the_ablation_leaves_renders_out_and_reports_every_row(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = read_config(work / "toy.yaml")
     photos = train_classifier.load_photos(
-        [Path(m) for m in config.manifests], annotations=Path(config.annotations), size=40, cache=work / "cache"
+        [Path(m) for m in config.manifests], annotations=config.boxes, size=40, cache=work / "cache"
     )
     composed = replace(config, sampling=replace(config.sampling, composed=0.5))
     assert ablation.variant(composed, "photos", photos).sampling.composed == 0
@@ -196,3 +196,47 @@ def test_the_ablation_refuses_what_it_cannot_compare(
     with pytest.raises(SystemExit):
         run(ablation.main, monkeypatch, work / "other.yaml", *options)
     assert message in capsys.readouterr().err
+
+
+def test_photos_of_two_manifests_without_renders_or_boxes_are_measured_whole(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = read_manifest(work / "data" / "manifest.csv")
+    (work / "more").mkdir()
+    moved = [replace(r, boxes=(Box(5, 5, 20, 20),)) for r in rows if r.source == "south"]
+    for record in moved:
+        (work / "data" / record.path).rename(work / "more" / record.path)
+    write_manifest(work / "data" / "manifest.csv", [r for r in rows if r.source == "north"])
+    write_manifest(work / "more" / "manifest.csv", moved)
+    raw = yaml.safe_load((work / "toy.yaml").read_text()) | {
+        "manifests": [str(work / folder / "manifest.csv") for folder in ("data", "more")],
+        "annotations": "",
+    }
+    (work / "toy.yaml").write_text(yaml.safe_dump(raw))
+    places = ("--runs", work / "runs", "--cache", work / "cache")
+    run(train_classifier.main, monkeypatch, work / "toy.yaml", "--fold", 0, "--fold", 1, *places)
+    run(train_classifier.main, monkeypatch, work / "toy.yaml", "--final", *places)
+    run(ship_classifier.main, monkeypatch, work / "toy.yaml", "--runs", work / "runs", "--to", work / "out",
+        "--robustness", 2)  # fmt: skip
+    card = load_classifier(work / "out").card
+    assert {row["n_sources"] for row in card.metrics["robustness"] if row["group"] == "ivory"} == {2}
+    explained = {(e["part"], e["group"]): e["n"] for e in card.metrics["explanations"]}
+    assert explained == {("real", "ivory"): 6, ("real", "python_skin"): 6}
+    assert "render" not in json.dumps(card.metrics["measured_on"])
+    assert "renders" not in card.training
+
+
+def test_photos_that_share_a_name_are_refused_before_training(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = yaml.safe_load((work / "toy.yaml").read_text())
+    (work / "copy").mkdir()
+    for file in (work / "data").iterdir():
+        (work / "copy" / file.name).write_bytes(file.read_bytes())
+    rows = [replace(r, source=f"{r.source}-copy") for r in read_manifest(work / "data" / "manifest.csv")]
+    write_manifest(work / "copy" / "manifest.csv", rows)
+    raw["manifests"] = [str(work / folder / "manifest.csv") for folder in ("data", "copy")]
+    raw["folds"] = [["north", "north-copy"], ["south", "south-copy"]]
+    (work / "toy.yaml").write_text(yaml.safe_dump(raw))
+    with pytest.raises(ArgumentError, match="48 paths stand for two photos each"):
+        run(train_classifier.main, monkeypatch, work / "toy.yaml", "--fold", 0, "--runs", work / "runs",
+            "--cache", work / "cache")  # fmt: skip
+    assert not (work / "runs").exists()

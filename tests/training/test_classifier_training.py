@@ -19,7 +19,6 @@ from training.classifier.pretrained import _rename
 from training.classifier.refit import features, fit_head, interpolate, refit, shared
 from training.classifier.sampling import BatchSampler
 from training.data.manifest import Record, write_manifest
-from training.settings import check_sources
 from training.train_classifier import _rows
 from wildvision.errors import ArgumentError
 from wildvision.models.network import Network
@@ -53,7 +52,7 @@ def photos() -> Photos:
                 name = f"{source}-{leaf}-{i}.png"
                 records.append(Record(name, group, leaf, source, object_id=f"{leaf}{i}", width=80, height=40))
     pixels = np.random.default_rng(0).integers(0, 256, (len(records), 40, 40, 3), dtype=np.uint8)
-    return Photos(tuple(records), tuple(Path(r.path) for r in records), pixels)
+    return Photos(tuple(records), tuple(Path(r.path) for r in records), pixels, tuple(range(len(records))))
 
 
 def network(config: ClassifierConfig) -> Network:
@@ -272,20 +271,6 @@ def test_nothing_is_learnt_from_rows_that_a_split_has_dropped(photos: Photos, co
     records = [replace(r, split=("train", "test", "dropped")[i % 3]) for i, r in enumerate(photos.records)]
     rows = _rows(config, replace(photos, records=tuple(records)), None)
     assert {records[i].split for i in rows} == {"train"}
-
-
-def test_sources_that_are_held_out_must_be_there(caplog: pytest.LogCaptureFixture) -> None:
-    check_sources([["a"], ["b"]], ["b"], {"a", "b", "c"}, [1])
-    assert "never measured: c" in caplog.text
-    for folds, without, wanted, message in (
-        ([["a"], ["a", "b"]], [], [], "more than one fold"),
-        ([["a"], ["bee"]], [], [], "bee"),
-        ([["a"]], ["sea"], [], "sea"),
-        ([["a"]], [], [1], "no fold"),
-        ([["a"]], [], [-1], "no fold"),
-    ):
-        with pytest.raises(ArgumentError, match=message):
-            check_sources(folds, without, {"a", "b"}, wanted)
 
 
 @pytest.mark.parametrize(

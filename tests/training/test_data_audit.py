@@ -55,3 +55,15 @@ def test_unusable_scores_are_refused() -> None:
         audit(records, paths, CLASSES[:3], scores)
     with pytest.raises(ArgumentError, match=r"no column of scores for the leaves \['everyday'\]"):
         audit(records, paths, CLASSES[:2], scores[:, :2])
+
+
+def test_our_own_score_tables_are_read_by_their_leaves(tmp_path: Path) -> None:
+    import pandas as pd
+
+    facts = {"path": ["a.jpg"], "group": ["ivory"], "raw_ivory": [3.0], "fold": [0]}
+    pd.DataFrame(facts | {"leaf_ivory_worked": [0.25], "leaf_everyday": [0.75]}).to_parquet(tmp_path / "s.parquet")
+    paths, classes, scores = read_scores(tmp_path / "s.parquet")
+    assert (paths, classes, scores.tolist()) == (["a.jpg"], ["ivory_worked", "everyday"], [[0.25, 0.75]])
+    pd.DataFrame(facts).to_csv(tmp_path / "s.csv", index=False)
+    with pytest.raises(ArgumentError, match=r"the columns \['group'\] hold no numbers"):
+        read_scores(tmp_path / "s.csv")

@@ -112,3 +112,29 @@ def test_unusable_arguments_are_one_line_and_status_two(
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_an_import_that_finds_nothing_or_loses_photos_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, out = tmp_path / "root", tmp_path / "out.csv"
+    root.mkdir()
+    wanted = ["import", "folder", str(root), "--source", "shop", "--out", str(out)]
+    assert main(wanted) == 2
+    assert "no photos found in" in capsys.readouterr().err
+    save(root / "ivory_worked" / "a.jpg", picture(0))
+    save(root / "b.jpg", picture(1))
+    assert main(wanted) == 2
+    assert "1 photos lie in no class folder, 'b.jpg' for one" in capsys.readouterr().err
+    assert not out.exists()
+    (root / "b.jpg").unlink()
+    assert main(wanted) == 0
+    assert [r.path for r in read_manifest(out)] == ["ivory_worked/a.jpg"]
+
+
+def test_a_class_map_that_is_no_yaml_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save(tmp_path / "ivory_worked" / "a.jpg", picture(0))
+    (tmp_path / "map.yaml").write_text("a: [", encoding="utf-8")
+    wanted = ["import", "folder", str(tmp_path), "--source", "shop", "--out", str(tmp_path / "out.csv")]
+    assert main([*wanted, "--class-map", str(tmp_path / "map.yaml")]) == 2
+    assert "is no YAML" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.training.data_helpers import record
 from training.data import Box, Record, read_manifest, write_manifest
 from training.data.manifest import COLUMNS, format_boxes, parse_boxes
 from wildvision.errors import ArgumentError
@@ -101,3 +102,18 @@ boxes = st.builds(
 def test_boxes_survive_their_text_form(value: tuple[Box, ...] | None) -> None:
     text = format_boxes(value)
     assert (parse_boxes(text) if text else None) == value
+
+
+def test_a_csv_from_a_spreadsheet_is_read_and_one_in_another_encoding_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    write_manifest(path, [record("é.jpg", note="tusk")])
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text, encoding="utf-8-sig")
+    assert read_manifest(path) == [record("é.jpg", note="tusk")]
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ArgumentError, match=r"m\.csv is not UTF-8"):
+        read_manifest(path)
+    for row in ("x.jpg,ivory,ivory_worked", "x.jpg,ivory,ivory_worked,museum,one,two"):
+        path.write_text(f"path,group,leaf,source\na.jpg,ivory,ivory_worked,museum\n{row}\n", encoding="utf-8")
+        with pytest.raises(ArgumentError, match=r"row 2 does not have the 4 fields"):
+            read_manifest(path)

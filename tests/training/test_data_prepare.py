@@ -109,7 +109,7 @@ def test_the_renderer_is_called_with_the_configuration_and_its_failure_is_said(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"colour": 1}, "exactly the keys"),
+        ({"colour": 1}, "unknown keys"),
         ({"masked": {"tusk": 3}}, r"unknown leaves \['tusk'\]"),
         ({"renders": [{"count": 1, "seed": 1}]}, r"lacks \['out'\]"),
     ],

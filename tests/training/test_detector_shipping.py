@@ -150,9 +150,12 @@ def test_a_classifier_of_its_own_judges_whole_photos_and_stays_out_of_the_detect
     how = Preprocess(size=64, resize="squash", interpolation="bilinear", mean=(0.5,) * 3, std=(0.5,) * 3)
     draft = draft_card(name="judge", architecture="test_resnet", input=how, taxonomy=taxonomy)
     card = export_weights(trained, draft, tmp_path / "out")
-    monkeypatch.setattr(ship_detector, "list_models", lambda: [card])
-    named = with_classifier(config)
+    with pytest.raises(ArgumentError, match=r"needs the classifier 'judge', neither in .* nor bundled"):
+        with_classifier(config, tmp_path)
+    named = with_classifier(config, tmp_path / "out")
     assert named.detector.classifier == card.model_id
+    monkeypatch.setattr(ship_detector, "list_models", lambda: [card])
+    assert with_classifier(config, tmp_path) == named
     draft = draft_card(
         name="finder", architecture=config.architecture, input=config.input, taxonomy=taxonomy, detector=named.detector
     )

@@ -180,13 +180,16 @@ def test_the_composer_of_a_run_pastes_as_many_products_as_its_recipe_says(
         def without_sources(self, unseen: object) -> Bank:
             return self
 
+        def without_photos(self, photos: object) -> Bank:
+            return self
+
     for kind in (scenes.CutoutBank, scenes.BackgroundBank):
         monkeypatch.setattr(kind, "load", lambda *_, **__: Bank())
     sampling = {
         "positives": {"ivory": 0.5}, "photo_weight": 1.0, "composed": 0.5, "composed_positives": 0.4, "mosaic": 0.0,
     }  # fmt: skip
     config = read_config(write_config(tmp_path, manifest, sampling=sampling))
-    composer = train_detector._composer(config, (), ("ivory_worked",))
+    composer = train_detector._composer(config, (), (), ("ivory_worked",))
     assert composer is not None
     assert composer.recipe.positive_share == 0.4
 

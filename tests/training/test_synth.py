@@ -87,7 +87,7 @@ def test_a_plan_restricted_to_leaves_takes_them_in_turn() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"extra": 1}, "needs exactly"),
+        ({"extra": 1}, "unknown keys"),
         ({"shares": {"ivory_raw": 1, "everyday": 0.2}}, "between 45 % and 75 %"),
     ],
 )

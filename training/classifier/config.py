@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from training.optim import Optimiser
-from training.settings import checked
+from training.settings import checked, read_yaml
 from wildvision.errors import ArgumentError
 from wildvision.imaging import Preprocess
+from wildvision.models.card import NAME
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class ClassifierConfig:
             model is used at a somewhat larger ``input`` (Touvron et al. 2019, https://arxiv.org/abs/1906.06423).
         cache_size: Side in pixels at which photos are cached; crops are cut from it.
         manifests: Photo manifests; paths of their rows are relative to the manifest's folder.
-        annotations: Box annotations of the first manifest's photos.
+        annotations: Box annotations of the first manifest's photos; empty where there are none.
         composer_bank: Folder of cut-outs and backgrounds as ``python -m training.composer bank`` writes it.
         not_trained_on: Sources that are measured but teach nothing (the product is a tiny part of the photo).
         partners: Configurations of classifiers with the same folds with whose logits this one's are averaged, one after
@@ -102,6 +102,9 @@ class ClassifierConfig:
     loss: Loss
     refit: Refit
 
+    def __post_init__(self) -> None:
+        check_name(self.name)
+
     @property
     def steps(self) -> int:
         """Optimiser steps."""
@@ -112,6 +115,11 @@ class ClassifierConfig:
         """What decides how the backbone is trained; a checkpoint made with anything else is not gone on from."""
         elsewhere = ("manifests", "annotations", "composer_bank", "partners", "refit")
         return {key: value for key, value in asdict(self).items() if key not in elsewhere}
+
+    @property
+    def boxes(self) -> Path | None:
+        """The annotation file, ``None`` where there is none."""
+        return Path(self.annotations) if self.annotations else None
 
     def partner_configs(self) -> tuple[ClassifierConfig, ...]:
         """The configurations of the partners.
@@ -126,6 +134,12 @@ class ClassifierConfig:
         return found
 
 
+def check_name(name: str) -> None:
+    """Make sure that a model can ship under its name, before hours go into it; raises :class:`ArgumentError`."""
+    if not re.fullmatch(NAME, name):
+        raise ArgumentError(f"a model's name is lower-case letters, digits, '.', '_' and '-'; received {name!r}")
+
+
 def read_config(path: Path, *, data: Path | None = None) -> ClassifierConfig:
     """Read and check one YAML.
 
@@ -136,7 +150,7 @@ def read_config(path: Path, *, data: Path | None = None) -> ClassifierConfig:
     Raises:
         ArgumentError: A key is unknown, missing or of the wrong kind.
     """
-    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    raw = read_yaml(path)
     try:
         values = checked(raw, ClassifierConfig, str(path))
         return ClassifierConfig(

@@ -18,6 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from training.command import run_script
 from training.data.sheets import Tile, contact_sheet
 from wildvision.evaluation.metrics import Ranking, aligned, threshold_at_fpr
 from wildvision.evaluation.scores import ScoreTable, read_scores
@@ -132,4 +133,4 @@ def draw_sheets(errors: Sequence[Error], data: Path, folder: Path) -> list[Path]
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

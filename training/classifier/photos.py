@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 from collections.abc import Sequence
@@ -12,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from training.data.annotations import merge, read_annotations
-from training.data.manifest import Record, read_manifest
+from training.data.annotations import read_annotated
+from training.data.manifest import Record
+from training.data.stamp import stamp
+from training.folds import photo_clusters
 from wildvision.imaging import Preparer, Preprocess
 
 log = logging.getLogger(__name__)
@@ -27,22 +28,24 @@ class Photos:
         records: ``n`` rows of the manifests, in their order; ``path`` is relative to the manifest's folder.
         files: ``n`` places of the photo files.
         pixels: ``(n, S, S, 3)`` uint8 RGB, squashed to a square.
+        clusters: ``n`` near-duplicate clusters, over all manifests.
     """
 
     records: tuple[Record, ...]
     files: tuple[Path, ...]
     pixels: npt.NDArray[np.uint8]
+    clusters: tuple[int, ...]
 
     def __len__(self) -> int:
         return len(self.records)
 
 
-def load_photos(manifests: Sequence[Path], *, annotations: Path, size: int, cache: Path) -> Photos:
+def load_photos(manifests: Sequence[Path], *, annotations: Path | None, size: int, cache: Path) -> Photos:
     """Read manifests and their photos; unreadable photos are left out with a warning.
 
     Args:
         manifests: CSV or Parquet manifests.
-        annotations: Boxes of photos of the first manifest.
+        annotations: Boxes of photos of the first manifest, where there are any.
         size: Side of the cached squares in pixels.
         cache: Folder for the arrays; one file a manifest, made anew when the manifest changes.
     """
@@ -50,19 +53,21 @@ def load_photos(manifests: Sequence[Path], *, annotations: Path, size: int, cach
     files: list[Path] = []
     arrays: list[npt.NDArray[np.uint8]] = []
     for k, manifest in enumerate(manifests):
-        rows = read_manifest(manifest) if k else merge(read_manifest(manifest), read_annotations(annotations))
+        rows = read_annotated(manifest, None if k else annotations)
         pixels, good = _cached(manifest, rows, size, cache)
         records += [row for row, ok in zip(rows, good, strict=True) if ok]
         files += [manifest.parent / row.path for row, ok in zip(rows, good, strict=True) if ok]
         arrays.append(pixels if good.all() else pixels[good])
-    return Photos(tuple(records), tuple(files), arrays[0] if len(arrays) == 1 else np.concatenate(arrays))
+    pixels = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+    return Photos(tuple(records), tuple(files), pixels, tuple(photo_clusters(records, files, cache)))
 
 
 def _cached(
     manifest: Path, rows: Sequence[Record], size: int, cache: Path
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
     cache.mkdir(parents=True, exist_ok=True)
-    key = _key(manifest, rows)
+    place = str(manifest.resolve().parent).encode()
+    key = stamp(manifest.read_bytes() + place, [manifest.parent / row.path for row in rows])
     file = cache / f"photos-{manifest.parent.name}-{size}-{key}.npy"
     known = cache / f"{file.stem}-good.npy"
     if not known.exists():
@@ -85,16 +90,3 @@ def _cached(
     if not kept.all():
         log.warning("%s: %d of %d photos cannot be read and are left out", manifest, int((~kept).sum()), len(kept))
     return np.load(file, mmap_mode="r"), kept
-
-
-def _key(manifest: Path, rows: Sequence[Record]) -> str:
-    """A digest of the manifest and of each photo's place, size and time: what is replaced or comes later is read."""
-    digest = hashlib.sha256(manifest.read_bytes() + str(manifest.resolve().parent).encode())
-    for row in rows:
-        try:
-            found = (manifest.parent / row.path).stat()
-        except OSError:
-            digest.update(b"-")
-        else:
-            digest.update(f"{found.st_size} {found.st_mtime_ns};".encode())
-    return digest.hexdigest()[:12]

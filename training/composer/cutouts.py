@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
@@ -113,6 +113,11 @@ class CutoutBank:
     def without_sources(self, sources: Collection[str]) -> CutoutBank:
         """The bank for a fold in which ``sources`` are held out."""
         return CutoutBank((c for c in self.cutouts if c.source not in sources), photo_weight=self.photo_weight)
+
+    def without_photos(self, photos: Collection[tuple[str, str]]) -> CutoutBank:
+        """The bank without what was cut from ``photos``, pairs of a source and a file name without folders."""
+        kept = (c for c in self.cutouts if (c.source, PurePosixPath(c.path).name) not in photos)
+        return CutoutBank(kept, photo_weight=self.photo_weight)
 
     def save(self, folder: Path) -> None:
         """Write ``cutouts.npy`` and ``cutouts.json`` into ``folder``."""

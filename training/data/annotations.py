@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from training.data.manifest import Box, Record, format_boxes, parse_boxes
+from training.data.manifest import Box, Record, format_boxes, parse_boxes, read_manifest
+from training.data.tables import read_csv
 from wildvision.errors import ArgumentError
 
 COLUMNS = ("path", "group", "leaf", "boxes", "quality", "how")
@@ -36,10 +37,8 @@ class Annotation:
 
 def read_annotations(path: Path) -> list[Annotation]:
     """Read the file, rows in file order; raises :class:`ArgumentError` with the row that is wrong."""
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
     found = []
-    for n, row in enumerate(rows, start=1):
+    for n, row in enumerate(read_csv(path)[1], start=1):
         try:
             a = Annotation(
                 row["path"], row["group"], row["leaf"], parse_boxes(row["boxes"]), float(row["quality"]), row["how"]
@@ -50,6 +49,12 @@ def read_annotations(path: Path) -> list[Annotation]:
             raise ArgumentError(f"{path.name} row {n}: how = {a.how!r}; write one of {', '.join(HOW)}")
         found.append(a)
     return found
+
+
+def read_annotated(manifest: Path, annotations: Path | None) -> list[Record]:
+    """The rows of a manifest, with the boxes of an annotation file where there is one."""
+    records = read_manifest(manifest)
+    return records if annotations is None else merge(records, read_annotations(annotations))
 
 
 def write_annotations(path: Path, annotations: Iterable[Annotation]) -> None:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from training.data.manifest import Record
 from wildvision.errors import ArgumentError
+from wildvision.evaluation.scores import LEAF_COLUMN
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Suspect:
 
 
 def read_scores(path: Path) -> tuple[list[str], list[str], npt.NDArray[np.float64]]:
-    """Read scores from a CSV or Parquet file with a column ``path`` and one column of probabilities a class.
+    """Read scores from a CSV or Parquet file: a score table of :mod:`wildvision.evaluation.scores`, or any table with a
+    column ``path`` and one column of probabilities a class.
 
     Returns:
         The paths, the class names and an ``(n, classes)`` array.
@@ -39,8 +41,12 @@ def read_scores(path: Path) -> tuple[list[str], list[str], npt.NDArray[np.float6
     table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
     if "path" not in table.columns:
         raise ArgumentError(f"{path.name} lacks the column 'path'; it has {list(table.columns)}")
-    classes = [str(name) for name in table.columns if name != "path"]
-    return [str(p) for p in table["path"]], classes, table[classes].to_numpy(np.float64)
+    columns = [str(name) for name in table.columns if name != "path"]
+    ours = {c: c.removeprefix(LEAF_COLUMN) for c in columns if c.startswith(LEAF_COLUMN)}
+    named = ours or {c: c for c in columns}
+    if text := [c for c in named if table[c].dtype.kind not in "fiu"]:
+        raise ArgumentError(f"{path.name}: the columns {text} hold no numbers; each but 'path' is a class")
+    return [str(p) for p in table["path"]], list(named.values()), table[list(named)].to_numpy(np.float64)
 
 
 def audit(

@@ -125,12 +125,11 @@ def _scrub(args: argparse.Namespace) -> int:
 
 
 def _import(args: argparse.Namespace) -> None:
-    import yaml
-
     from training.data.importers import IMPORTERS, Import
     from training.data.validate import leaf_groups
+    from training.settings import read_yaml
 
-    class_map = yaml.safe_load(args.class_map.read_text(encoding="utf-8")) if args.class_map else {}
+    class_map = read_yaml(args.class_map) if args.class_map else {}
     if not isinstance(class_map, dict):
         raise ArgumentError(f"{args.class_map.name} holds a {type(class_map).__name__}; write `their class: our leaf`")
     spec = Import(args.source, leaf_groups(), class_map, args.empty_leaf, args.licence)
@@ -145,6 +144,8 @@ def _import(args: argparse.Namespace) -> None:
     if args.column:
         extra["columns"] = dict(pair.split("=", 1) for pair in args.column)
     records = IMPORTERS[args.format](args.root, spec, **extra)
+    if not records:
+        raise ArgumentError(f"no photos found in {args.root}")
     write_manifest(args.out, records)
     print(f"{len(records)} photos", file=sys.stderr)
 

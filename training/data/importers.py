@@ -5,7 +5,6 @@ Reads labels and image headers only; copies no photo. Every class must map to a 
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import xml.etree.ElementTree as ET
@@ -16,9 +15,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import yaml
-
 from training.data.manifest import NEGATIVE, Box, Record, record_from_row
+from training.data.tables import read_csv
+from training.settings import read_yaml
 from wildvision.errors import ArgumentError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".heic", ".avif"})
@@ -73,12 +72,11 @@ class Import:
 
 
 def from_image_folder(root: Path, spec: Import) -> list[Record]:
-    """One folder a class: ``root/CLASS/**/photo``; sorted by path, no boxes."""
-    return [
-        spec.record(path, None, _size(root / path), spec.leaf(path.split("/")[0]))
-        for path in _photos(root)
-        if "/" in path
-    ]
+    """One folder a class: ``root/CLASS/**/photo``; sorted by path, no boxes. Photos beside the folders are refused."""
+    photos = list(_photos(root))
+    if loose := [path for path in photos if "/" not in path]:
+        raise ArgumentError(f"{len(loose)} photos lie in no class folder, {loose[0]!r} for one; move them into one")
+    return [spec.record(path, None, _size(root / path), spec.leaf(path.split("/")[0])) for path in photos]
 
 
 def from_coco(root: Path, spec: Import, labels: Path) -> list[Record]:
@@ -102,7 +100,9 @@ def from_yolo(root: Path, spec: Import, labels: Path) -> list[Record]:
     Lines hold ``class cx cy w h`` or a polygon ``class x1 y1 x2 y2 x3 y3 …``, in fractions of the photo. A photo
     without a label file is an empty one.
     """
-    names = yaml.safe_load(labels.read_text(encoding="utf-8"))["names"]
+    settings = read_yaml(labels)
+    if not isinstance(settings, dict) or not isinstance(names := settings.get("names"), (list, dict)):
+        raise ArgumentError(f"{labels.name} has no 'names', the list of classes")
     lookup = dict(enumerate(names)) if isinstance(names, list) else {int(k): v for k, v in names.items()}
     records = []
     for path in _photos(root):
@@ -174,10 +174,8 @@ def from_csv(root: Path, spec: Import, labels: Path, columns: Mapping[str, str] 
             ``path`` and ``leaf`` are needed, others are taken where they have the manifest's name.
     """
     columns = dict(columns or {})
-    with labels.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
     records = []
-    for n, row in enumerate(rows, start=1):
+    for n, row in enumerate(read_csv(labels)[1], start=1):
         flat = {**row, **{ours: row.get(theirs, "") for ours, theirs in columns.items()}}
         leaf = spec.leaf(flat.get("leaf") or "")
         named = {"group": spec.groups[leaf], "leaf": leaf, "source": flat.get("source") or spec.source}

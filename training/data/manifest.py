@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from training.data.tables import read_csv
 from wildvision.errors import ArgumentError
 
 TRUST = ("low", "medium", "high")
@@ -95,6 +96,11 @@ class Record:
         """Whether the photo is labelled with a product group."""
         return self.group not in (NEGATIVE, AMBIGUOUS)
 
+    @property
+    def sure(self) -> bool:
+        """Whether the label can be learnt from: neither ambiguous nor of low trust."""
+        return self.group != AMBIGUOUS and self.trust != "low"
+
 
 COLUMNS = tuple(f.name for f in fields(Record))
 _REQUIRED = tuple(f.name for f in fields(Record) if f.default is MISSING)
@@ -113,13 +119,10 @@ def read_manifest(path: str | Path) -> list[Record]:
     if _is_parquet(path):
         import pyarrow.parquet as pq
 
-        rows: list[Mapping[str, Any]] = pq.read_table(path).to_pylist()
+        rows: Sequence[Mapping[str, Any]] = pq.read_table(path).to_pylist()
         columns = tuple(pq.read_schema(path).names)
     else:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-            columns = tuple(reader.fieldnames or ())
+        columns, rows = read_csv(path)
     _check_columns(columns, path)
     return [record_from_row(row, where=f"{path.name} row {n}") for n, row in enumerate(rows, start=1)]
 

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from training.command import run_script
 from training.detector.config import DetectorConfig, read_config, run_name
 from training.detector.fitting import calibrated, fit_policy
 from training.detector.held_out import read_looked
@@ -117,4 +118,4 @@ def page(rows: Sequence[dict[str, Any]], folds: Sequence[int]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

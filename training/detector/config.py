@@ -6,12 +6,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from training.classifier.config import ClassifierConfig
+from training.classifier.config import ClassifierConfig, check_name
 from training.classifier.config import read_config as read_classifier_config
 from training.optim import Optimiser
-from training.settings import checked
+from training.settings import checked, read_yaml
 from wildvision.errors import ArgumentError, ModelError
 from wildvision.imaging import Preprocess
 from wildvision.models import DetectorSettings
@@ -93,6 +91,7 @@ class DetectorConfig:
     evaluation: Evaluation
 
     def __post_init__(self) -> None:
+        check_name(self.name)
         if bad := [size for size in self.sizes if size % 32]:
             raise ArgumentError(f"sizes must be multiples of 32; received {bad}")
 
@@ -160,7 +159,7 @@ def read_config(path: Path, *, data: Path | None = None) -> DetectorConfig:
     Raises:
         ArgumentError: A key is unknown, missing or of the wrong kind.
     """
-    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    raw = read_yaml(path)
     try:
         values = checked(raw, DetectorConfig, str(path))
         parts = {"input": Preprocess, "optimiser": Optimiser, "sampling": Sampling, "evaluation": Evaluation}

@@ -17,6 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from training.command import run_script
 from training.data.masks import Image
 from training.data.sheets import Tile, contact_sheet
 from training.detector.config import read_config, run_name
@@ -101,4 +102,4 @@ def _drawn(item: Looked, review: dict[str, float]) -> Image | None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

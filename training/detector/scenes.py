@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from training.composer import BackgroundBank, CutoutBank, Recipe, compose
-from training.data.annotations import merge, read_annotations
-from training.data.manifest import AMBIGUOUS, Record, read_manifest
+from training.data.annotations import read_annotated
+from training.data.manifest import Record
 from training.detector.config import PhotoSet
 from wildvision.errors import ArgumentError
 from wildvision.imaging import decode
@@ -42,18 +42,14 @@ def read_records(sets: Sequence[PhotoSet]) -> list[Record]:
     found: list[Record] = []
     for part in sets:
         manifest = Path(part.manifest)
-        rows = read_manifest(manifest)
-        if part.boxes:
-            rows = merge(rows, read_annotations(Path(part.boxes)))
+        rows = read_annotated(manifest, Path(part.boxes) if part.boxes else None)
         found += [replace(row, path=str(manifest.parent / row.path)) for row in rows]
     return found
 
 
 def teaches(record: Record) -> bool:
     """Whether a detector can learn from a photo: a sure negative, or a product whose places are known."""
-    if record.group == AMBIGUOUS or record.trust == "low":
-        return False
-    return bool(record.boxes) if record.positive else True
+    return record.sure and (bool(record.boxes) or not record.positive)
 
 
 def scene_of(record: Record, leaves: Sequence[str]) -> Scene:
@@ -91,20 +87,22 @@ def make_scene(
 
 
 class Composer:
-    """Draws composed scenes, without the sources in ``unseen``."""
+    """Draws composed scenes, without the sources in ``unseen`` and the photos in ``without``."""
 
     def __init__(
         self,
         bank: Path,
         unseen: Collection[str],
+        without: Collection[tuple[str, str]],
         leaves: Sequence[str],
         *,
         size: int,
         positives: float,
         photo_weight: float,
     ) -> None:
-        self.cutouts = CutoutBank.load(bank, photo_weight=photo_weight).without_sources(unseen)
-        self.backgrounds = BackgroundBank.load(bank).without_sources(unseen)
+        cutouts, backgrounds = CutoutBank.load(bank, photo_weight=photo_weight), BackgroundBank.load(bank)
+        self.cutouts = cutouts.without_sources(unseen).without_photos(without)
+        self.backgrounds = backgrounds.without_sources(unseen).without_photos(without)
         self.leaves, self.recipe = tuple(leaves), Recipe(size=size, positive_share=positives)
 
     def __call__(self, rng: np.random.Generator) -> Scene:

@@ -22,6 +22,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from training.command import run_script
 from training.data.progress import track
 from training.synth.config import EMPTY, group_of
 from wildvision.errors import ArgumentError
@@ -205,4 +206,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run_script(main)

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from training.settings import checked, read_yaml
 from wildvision.errors import ArgumentError
 from wildvision.taxonomy import load_taxonomy
 
@@ -56,11 +55,7 @@ class SynthConfig:
 
 def load_config(path: str | Path) -> SynthConfig:
     """Read the YAML; unknown or missing keys are errors."""
-    raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    wanted = {"shares", "holdout", "probabilities"}
-    if set(raw) != wanted:
-        raise ArgumentError(f"{Path(path).name} has keys {sorted(raw)}; it needs exactly {sorted(wanted)}")
-    config = SynthConfig(**raw)
+    config = SynthConfig(**checked(read_yaml(Path(path)), SynthConfig, Path(path).name))
     negative = sum(v for k, v in config.shares.items() if group_of(k) == "none")
     if not 0.45 <= negative / sum(config.shares.values()) <= 0.75:
         raise ArgumentError("between 45 % and 75 % of the shares must be look-alikes or empty scenes")

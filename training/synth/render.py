@@ -19,6 +19,7 @@ from typing import Any
 
 import cv2
 
+from training.command import run_script
 from training.data import Box, Record, write_manifest
 from training.synth.boxes import boxes_from_mask, enclosing
 from training.synth.config import EMPTY, group_of, label_of, load_config, plan_leaf, sample_scene, stream
@@ -184,4 +185,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run_script(main)

@@ -77,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
     from wildvision.models.registry import find_classifier, short_name
     from wildvision.policy.fitting import METHODS
     from wildvision.policy.targets import parse_target
+    from wildvision.policy.triage import threshold_in_words
 
     folder = Path(args.out)
     if folder.exists() and any(folder.iterdir()):
@@ -117,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
     print_section(
         f"{card.name} in {folder}",
         [
-            f"{group}: review {_from(p.review)}, block {_from(p.block)}"
+            f"{group}: review {threshold_in_words(p.review)}, block {threshold_in_words(p.block)}"
             + (
                 ""
                 if group in chosen
@@ -137,12 +138,6 @@ def _name(card: ModelCard) -> str:
     fitted = {key: card.to_json()[key] for key in ("calibration", "operating_points")}
     digest = hashlib.sha256(json.dumps(fitted, sort_keys=True).encode()).hexdigest()[:8]
     return f"{card.name.partition('-calibrated-')[0]}-calibrated-{digest}"
-
-
-def _from(threshold: float) -> str:
-    from wildvision.policy import NEVER
-
-    return "never" if threshold == NEVER else "always" if threshold == 0 else f"from {threshold:.4f}"
 
 
 def _prevalence(text: str) -> float | None:

@@ -21,7 +21,7 @@ AMBIGUOUS = "ambiguous"
 NO_GROUP = "none"
 LOW_TRUST = "low"
 TEXT_COLUMNS = ("path", "source", "object_id", "group", "leaf", "trust")
-_RAW, _LEAF, _MODEL = "raw_", "leaf_", "model"
+_RAW, LEAF_COLUMN, _MODEL = "raw_", "leaf_", "model"
 _WHOLE = ("groups", "leaves", "model")
 """What a table has once, not for each photo."""
 
@@ -193,10 +193,11 @@ def read_scores(path: str | Path) -> ScoreTable:
     if not rows:
         raise ArgumentError(f"{source} holds no rows")
     groups = [c.removeprefix(_RAW) for c in rows[0] if c.startswith(_RAW)]
-    leaves = [c.removeprefix(_LEAF) for c in rows[0] if c.startswith(_LEAF)]
+    leaves = [c.removeprefix(LEAF_COLUMN) for c in rows[0] if c.startswith(LEAF_COLUMN)]
     if not groups or not leaves:
         raise ArgumentError(
-            f"{source} is not a score table: it has no columns {_RAW}GROUP and {_LEAF}NAME; received {sorted(rows[0])}"
+            f"{source} is not a score table: it has no columns {_RAW}GROUP and {LEAF_COLUMN}NAME; "
+            f"received {sorted(rows[0])}"
         )
     models = {str(row.get(_MODEL) or "") for row in rows}
     if len(models) > 1:
@@ -205,7 +206,7 @@ def read_scores(path: str | Path) -> ScoreTable:
         return score_table(
             rows,
             [[float(row[_RAW + g]) for g in groups] for row in rows],
-            [[float(row[_LEAF + name]) for name in leaves] for row in rows],
+            [[float(row[LEAF_COLUMN + name]) for name in leaves] for row in rows],
             groups=groups,
             leaves=leaves,
             fold=[int(row.get("fold", -1)) for row in rows],
@@ -227,7 +228,7 @@ def _columns(table: ScoreTable) -> dict[str, list[Any]]:
     if table.model:
         columns[_MODEL] = [table.model] * len(table)
     columns |= {_RAW + g: table.raw[:, i].tolist() for i, g in enumerate(table.groups)}
-    columns |= {_LEAF + name: table.leaf_probabilities[:, i].tolist() for i, name in enumerate(table.leaves)}
+    columns |= {LEAF_COLUMN + name: table.leaf_probabilities[:, i].tolist() for i, name in enumerate(table.leaves)}
     return columns
 
 

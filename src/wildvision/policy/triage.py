@@ -49,6 +49,11 @@ class OperatingPoint:
         return cls(review=review, block=block)
 
 
+def threshold_in_words(threshold: float) -> str:
+    """``from 0.1720``, ``always`` for 0 and ``never`` for :data:`NEVER`."""
+    return "never" if threshold == NEVER else "always" if threshold == 0 else f"from {threshold:.4f}"
+
+
 def decide(scores: Mapping[str, float], operating_points: Mapping[str, OperatingPoint]) -> Decision:
     """The strictest decision that any group asks for.
 
