@@ -34,6 +34,7 @@ def test_order_of_the_scores_and_photos_without_scores_do_not_matter() -> None:
     records, paths, scores = example()
     records[7] = replace(records[7], leaf="ivory_worked", group="ivory")
     records.append(record("unscored.jpg"))
+    records[8] = replace(records[8], leaf="ivory_minor", group="ambiguous")
     (suspect,) = audit(records, paths[::-1], CLASSES, scores[::-1])
     assert suspect.record.path == "7.jpg"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from training.data.manifest import Record
+from training.data.manifest import AMBIGUOUS, Record
 from wildvision.errors import ArgumentError
 from wildvision.evaluation.scores import LEAF_COLUMN
 
@@ -55,7 +55,7 @@ def audit(
     """Rank photos whose leaf is probably wrong.
 
     Args:
-        records: The manifest; photos without scores are skipped.
+        records: The manifest; photos without scores and ambiguous ones are skipped.
         paths: Photo of each row of ``scores``.
         classes: Leaf of each column of ``scores``.
         scores: ``(n, classes)`` probabilities, each row **out of fold**: from a model that never saw the photo, its
@@ -72,7 +72,7 @@ def audit(
     if scores.shape != (len(paths), len(classes)):
         raise ArgumentError(f"scores have shape {scores.shape}, expected ({len(paths)}, {len(classes)})")
     row_of = {path: i for i, path in enumerate(paths)}
-    judged = [record for record in records if record.path in row_of]
+    judged = [record for record in records if record.path in row_of and record.group != AMBIGUOUS]
     if unknown := sorted({record.leaf for record in judged} - set(classes)):
         raise ArgumentError(f"no column of scores for the leaves {unknown}; columns are {list(classes)}")
     if not judged:
