@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,17 @@ def test_names_and_sizes_that_a_jpeg_may_not_have_stop_nothing(model: str, tmp_p
         "..jpg": "pictures/..jpg",
         "wide.png": None,
     }
+
+
+def test_a_name_that_is_not_utf_8_is_valid_text_in_the_results(model: str, tmp_path: Path) -> None:
+    strange = os.fsdecode(b"caf\xe9.png")
+    Image.fromarray(np.zeros((40, 40, 3), np.uint8)).save(tmp_path / strange)
+    out = tmp_path / "out"
+    assert main(["detect", str(tmp_path / strange), "--out", str(out), "--model", model, "--device", "cpu"]) == 0
+    (image,) = json.loads((out / "detections.json").read_text(encoding="utf-8"))["images"]
+    assert image["file_name"] == f"{tmp_path}/caf\\xe9.png"
+    image["picture"].encode("utf-8")
+    assert (out / image["picture"]).is_file()
 
 
 def test_names_as_long_as_a_file_system_takes_get_pictures_too(model: str, tmp_path: Path) -> None:

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 
+from tests.models.tiny import make_tiny_model
 from wildvision.errors import ArgumentError
-from wildvision.imaging import Preprocess
-from wildvision.models import Classifier, Explanation, find_model, load_network
+from wildvision.imaging import Limits, Preprocess
+from wildvision.models import Classifier, Explanation, find_model, load_classifier, load_network
 from wildvision.models.explaining import class_activation, draw, occlusion
 
 
@@ -172,3 +173,18 @@ def test_a_network_that_fails_on_the_photo_explains_nothing(tiny_original, photo
     torch.nn.init.constant_(broken.head.bias, torch.nan)
     with pytest.raises(ArgumentError, match="not finite"):
         class_activation(broken, Preprocess(size=64, mean=(0.5,) * 3, std=(0.5,) * 3), photo, "ivory")
+
+
+def test_photos_as_small_as_the_limits_allow_are_explained_by_a_model_that_sees_them_larger(classifier):
+    small = np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8)
+    strict = Classifier(classifier.card, classifier._backend, limits=Limits(max_pixels=400))
+    assert strict.predict(small).ok
+    assert np.array_equal(occlusion(strict, small, "ivory", cells=2), occlusion(classifier, small, "ivory", cells=2))
+    assert strict.preparer.limits.max_pixels == 400
+
+
+def test_a_classifier_loaded_where_gradients_are_off_explains_all_the_same(tmp_path, photo):
+    folder = make_tiny_model(tmp_path)
+    with torch.inference_mode():
+        found = load_classifier(folder, device="cpu").explain(photo, "ivory")
+    assert np.array_equal(found.evidence, load_classifier(folder, device="cpu").explain(photo, "ivory").evidence)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F  # noqa: N812
 
 from tests.training.detector_helpers import write_config, write_pictures
 from training import train_detector
@@ -87,6 +88,28 @@ def test_what_the_classifier_says_of_the_photo_bears_on_the_boxes_of_its_group_a
     first, others = torch.from_numpy(products[0]), torch.from_numpy(~products[0])
     assert (denied[..., first] < sure[..., first] - 5).all()
     torch.testing.assert_close(denied[..., others], sure[..., others])
+
+
+@pytest.mark.parametrize(("peak", "contrast"), [(0.25, 1.5), (0.0, 1.0), (1.0, 2.0)])
+def test_a_box_counts_by_its_share_of_the_best_of_its_group(peak: float, contrast: float) -> None:
+    torch.manual_seed(0)
+    how = DetectorSettings(channels=32, convs=1, context=0.0)
+    plain = DetectorNetwork("test_efficientnet", how, ROLLUP).eval()
+    net = DetectorNetwork("test_efficientnet", dataclasses.replace(how, peak=peak, contrast=contrast), ROLLUP).eval()
+    net.load_state_dict(plain.state_dict())
+    x = torch.rand(2, 3, 96, 96)
+    with torch.inference_mode():
+        before, after = (F.logsigmoid(n(x)[0].double()) for n in (plain, net))
+        together = net(x[1:])[0]
+    products = ROLLUP.members[:, ROLLUP.members.any(axis=0)]
+    for members in products:
+        rows = torch.from_numpy(members)
+        if not members.any():
+            continue
+        own, scored = before[..., rows], after[..., rows]
+        best = own.amax(dim=(1, 2), keepdim=True)
+        torch.testing.assert_close(scored, peak * best + contrast * (own - best), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(together[0], net(x)[0][1], atol=1e-4, rtol=1e-4)  # of this photo, not of the batch
 
 
 def test_the_classifier_looks_at_the_photo_at_its_own_size() -> None:

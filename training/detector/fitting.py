@@ -14,7 +14,7 @@ from training.detector.fusion import log_odds
 from training.detector.held_out import Looked
 from training.detector.measures import usable
 from wildvision.contract import Detections
-from wildvision.policy import NEVER, Flags, Platt, Precision
+from wildvision.policy import NEVER, Flags, Platt
 from wildvision.policy.calibration import Calibrator
 from wildvision.policy.fitting import choose
 from wildvision.policy.operating_points import ChosenPoint, choose_operating_point
@@ -23,7 +23,6 @@ from wildvision.taxonomy import EVERYDAY, load_taxonomy
 ENOUGH_REAL = 20  # photos of a group; below it renders are used too, and the card says so
 ENOUGH_RIGHT = 10  # boxes of a group; below it the boxes of all groups are calibrated together
 REVIEW = Flags(at_most=55, prevalence=1e-4)  # of everyday photos, a group; four groups then stay within two percent
-BLOCK = Precision(at_least=0.5, prevalence=1e-3)  # against every other photo, look-alikes included
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,6 @@ def _thresholds(used: Sequence[Looked], group: str, calibrator: Calibrator) -> C
         sources=[i.record.source for i in used],
         listed=[i.record.leaf == EVERYDAY for i in used],
         review=REVIEW,
-        block=BLOCK,
     )
 
 

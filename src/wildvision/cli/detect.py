@@ -21,8 +21,10 @@ HELP = "find the products in photos: annotated pictures and COCO JSON"
 COCO_FILE = "detections.json"
 PICTURES = "pictures"
 LONGEST = 255
-LONGEST_SIDE = 65_500  # pixels that libjpeg writes
 """Bytes of a file's name that common file systems take."""
+
+LONGEST_SIDE = 65_500
+"""Pixels of a side that libjpeg writes."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,6 +88,7 @@ def _write(out: Path, found: Iterable[tuple[str, Detections]], model: str) -> in
     A run that is broken off leaves a file of the photos that it came to, which says so.
     """
     from wildvision.cli.output import Column, Table
+    from wildvision.scoring.items import printable
 
     table = Table((Column("file"), Column("boxes", 6), Column("best", 30)))
     images: list[dict[str, Any]] = []
@@ -97,7 +100,7 @@ def _write(out: Path, found: Iterable[tuple[str, Detections]], model: str) -> in
             width, height = d.size or (None, None)
             image: dict[str, Any] = {
                 "id": number,
-                "file_name": path,
+                "file_name": printable(path),
                 "width": width,
                 "height": height,
                 "status": d.status.value,
@@ -109,7 +112,7 @@ def _write(out: Path, found: Iterable[tuple[str, Detections]], model: str) -> in
             for row in d.to_coco(number):
                 area = row["bbox"][2] * row["bbox"][3]
                 annotations.append({"id": len(annotations) + 1, **row, "area": area, "iscrowd": 0})
-            picture = f"{PICTURES}/{_free_name(path, taken)}"
+            picture = f"{PICTURES}/{_free_name(printable(path), taken)}"
             if _draw(path, d, out / picture):
                 image["picture"] = picture
             best = f"{d.groups[0]} {d.scores[0]:.3f}" if len(d) else ""

@@ -85,13 +85,18 @@ class DetectorNetwork(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised photos ``(n, 3, h, w)`` to logits ``(n, anchors, classes)``, boxes ``(n, anchors, 4)`` in pixels.
 
-        FCOS's score is the root of class probability times centre-ness (Tian et al. 2019). Either head's is multiplied
-        by the classifier's probability of the leaf's group to the power of its weight; its log-odds are the logit.
+        FCOS's score is the root of class probability times centre-ness (Tian et al. 2019). Either head's is split into
+        the highest of its group in the photo and its share of that, which tell whether the photo shows the group and
+        where; with the classifier's probability of the group each enters to the power of its weight. The log-odds of
+        the product are the logit.
         """
         outputs, anchors, _ = self._dense(x)
         score = F.logsigmoid(outputs["cls_logits"])
         if "bbox_ctrness" in outputs:
             score = 0.5 * (score + F.logsigmoid(outputs["bbox_ctrness"]))
+        if (self.settings.peak, self.settings.contrast) != (1, 1):
+            highest = self._highest(score)
+            score = self.settings.peak * highest + self.settings.contrast * (score - highest)
         if self.context is not None:
             size, photo = self.context_size or x.shape[-1], x
             if size != x.shape[-1]:
@@ -100,6 +105,12 @@ class DetectorNetwork(nn.Module):
             score = score + self.settings.context * whole[:, None, self._group_of_leaf]
         logits = score - torch.log1p(-score.exp().clamp(max=1 - 1e-6))
         return logits, self._decode(outputs["bbox_regression"], torch.stack(anchors))
+
+    def _highest(self, score: Tensor) -> Tensor:
+        """``(n, anchors, classes)`` to ``(n, 1, classes)``: the highest score of each leaf's group in the photo."""
+        leaf, of = score.amax(dim=1, keepdim=True), self._group_of_leaf
+        own = [[i for i, group in enumerate(of) if group == g] for g in of]
+        return torch.cat([leaf[..., rows].amax(dim=-1, keepdim=True) for rows in own], dim=-1)
 
     def losses(self, x: Tensor, targets: list[Target]) -> dict[str, Tensor]:
         """Parts of the training loss, each a scalar already averaged over the objects of the batch."""

@@ -26,6 +26,10 @@ class DetectorSettings:
         convs: Convolutions in each of the head's two towers, 1 to 4.
         context: Power to which the classifier's probability of the whole photo enters a box's score; at least 0, and 0
             for a detector without a classifier.
+        peak: Power to which the highest probability of the group's boxes in the photo enters the scores of them all; at
+            least 0.
+        contrast: Power to which a box's probability, as a share of that highest one, enters its own score; positive.
+            With 1 for both a box is judged for itself.
         classifier: ``model_id`` of the classifier that judges the whole photo, bundled or beside the detector's card;
             empty when its weights are in the detector's own file, with the detector's architecture.
         nms_iou: Boxes of one group that overlap more than this are one object, in (0, 1].
@@ -42,6 +46,8 @@ class DetectorSettings:
     channels: int = 96
     convs: int = 2
     context: float = 0.5
+    peak: float = 1.0
+    contrast: float = 1.0
     classifier: str = ""
     nms_iou: float = 0.5
     nested: float = 0.7
@@ -59,6 +65,8 @@ class DetectorSettings:
         for name, good, wanted in (
             ("convs", 1 <= self.convs <= 4, "1 to 4"),
             ("context", self.context >= 0, "at least 0"),
+            ("peak", self.peak >= 0, "at least 0"),
+            ("contrast", self.contrast > 0, "positive"),
             ("nms_iou", 0 < self.nms_iou <= 1, "in (0, 1]"),
             ("nested", 0 < self.nested <= 1, "in (0, 1]"),
             ("floor", 0 <= self.floor < 1, "in [0, 1)"),

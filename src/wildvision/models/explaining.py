@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wildvision.errors import ArgumentError
-from wildvision.imaging import Preprocess, preprocess
+from wildvision.imaging import Preparer, Preprocess, preprocess
 
 if TYPE_CHECKING:
     from wildvision.models.classifier import Classifier
@@ -113,11 +114,13 @@ def occlusion(classifier: Classifier, image: Image, group: str, *, cells: int = 
     for i in range(cells):
         for j in range(cells):
             top, left = round((i - 0.5) * step), round((j - 0.5) * step)
-            copy = small.copy()
-            copy[max(0, top) : top + round(2 * step), max(0, left) : left + round(2 * step)] = 128
-            hidden.append(copy)
+            covered = small.copy()
+            covered[max(0, top) : top + round(2 * step), max(0, left) : left + round(2 * step)] = 128
+            hidden.append(covered)
     odds = []
-    for p in classifier.predict([small, *hidden], batch_size=batch_size, hashes=False):
+    looking = copy(classifier)  # limits are for photos, and this one was accepted
+    looking.preparer = Preparer(how)
+    for p in looking.predict([small, *hidden], batch_size=batch_size, hashes=False):
         if not p.ok:
             raise ArgumentError(f"the photo cannot be explained: {p.error}")
         score = np.clip(p.scores[group], 1e-12, 1 - 1e-12)

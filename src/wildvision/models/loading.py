@@ -94,13 +94,16 @@ def _backend(name: str, model: Model, device: str, precision: str) -> Backend:
 
 
 def _torch(model: Model, device: str, precision: str) -> Backend:
+    import torch
+
     from wildvision.backends.torch_backend import TorchBackend
     from wildvision.models.detector_weights import load_detector_network
     from wildvision.models.weights import load_network
 
-    network = load_detector_network(model) if model.card.kind == "detector" else load_network(model)
     how = model.card.input
-    return TorchBackend(network, mean=how.mean, std=how.std, device=device, precision=precision)
+    with torch.inference_mode(False):  # weights made in the caller's inference mode could never be explained
+        network = load_detector_network(model) if model.card.kind == "detector" else load_network(model)
+        return TorchBackend(network, mean=how.mean, std=how.std, device=device, precision=precision)
 
 
 _BACKENDS = {"torch": _torch}
