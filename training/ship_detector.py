@@ -248,8 +248,8 @@ def _measured_on(config: DetectorConfig, folds: Sequence[int]) -> str:
     kept = "all folds" if len(folds) == len(config.folds) else named
     return (
         f"{kept}, each looked at by a model trained on none of its sources; renders (kept apart) of objects and places "
-        "that no model was trained on. Calibration and thresholds were fitted, and the weights of the classifier "
-        "inside and of nested boxes chosen, on these same photos"
+        "that no model was trained on. Calibration and thresholds were fitted, and the weights of the parts of a score "
+        "and of nested boxes chosen, on these same photos"
     )
 
 
