@@ -166,6 +166,12 @@ def test_lost_listings_are_found(shop: Path, tiny: Classifier, tmp_path: Path) -
     score(photos, tmp_path, classifier=tiny, settings=ScoreSettings(isolation="thread", progress="none"))
     assert validate(tmp_path).ok
     listings = tmp_path / "listings.jsonl"
+    whole = listings.read_bytes()
+    listings.write_bytes(whole.replace(b'"photos": 1', b'"photos": 9', 1))
+    assert validate(tmp_path).problems == (
+        "listings.jsonl: changed after the run was finished (its sha256 is not that in the manifest)",
+    )
+    listings.write_bytes(whole)
     listings.write_bytes(b"".join(listings.read_bytes().splitlines(keepends=True)[:2]))
     assert validate(tmp_path).problems == ("the manifest counts 3 listings, listings.jsonl has 2",)
     listings.unlink()

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from wildvision.contract import Status
@@ -145,6 +146,12 @@ def printable(text: str) -> str:
         return text
     whole = _LONE_SURROGATES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     return whole.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def file_sha256(path: Path) -> str:
+    """Hexadecimal sha256 of a file, read piece by piece."""
+    with path.open("rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
 
 
 def checksum(data: bytes) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 from wildvision.contract import Status
 from wildvision.errors import WildvisionError
 from wildvision.imaging import DEFAULT_LIMITS, Limits, Prepared
-from wildvision.scoring.items import Failure, Slice
+from wildvision.scoring.items import Failure, Slice, file_sha256
 from wildvision.scoring.remote import PUBLIC_ONLY, FetchError, RemotePolicy, fetch, is_url
 from wildvision.scoring.store import CacheKey, ScoreCache
 
@@ -110,8 +110,7 @@ def _digest(source: str | bytes, max_bytes: int) -> str | None:
     path = Path(source)
     if not path.is_file() or path.stat().st_size > max_bytes:
         return None
-    with path.open("rb") as f:
-        return hashlib.file_digest(f, "sha256").hexdigest()
+    return file_sha256(path)
 
 
 def _read_slice(member: Slice, max_bytes: int) -> bytes:

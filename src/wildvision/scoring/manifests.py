@@ -6,7 +6,6 @@ A row that makes no sense still becomes an item, with the reason: N rows in, N r
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 import os
@@ -18,7 +17,7 @@ from typing import Any
 
 from wildvision.contract import Status
 from wildvision.errors import ArgumentError
-from wildvision.scoring.items import Failure, Item, checksum, plain, printable
+from wildvision.scoring.items import Failure, Item, checksum, file_sha256, plain, printable
 from wildvision.scoring.remote import PUBLIC_ONLY, RemotePolicy, is_url, open_remote
 
 MANIFEST_SUFFIXES = (".txt", ".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
@@ -93,8 +92,7 @@ class Manifest:
         """Kind, place and, on this machine, digest."""
         known: dict[str, Any] = {"kind": "manifest", "path": printable(self.path)}
         if not is_url(self.path):
-            with Path(self.path).open("rb") as f:
-                known["sha256"] = hashlib.file_digest(f, "sha256").hexdigest()
+            known["sha256"] = file_sha256(Path(self.path))
         return known
 
     def count(self) -> int | None:

@@ -37,7 +37,7 @@ class RunManifest:
         config: Every other setting that changes rows.
         created: When the run began, UTC.
         wildvision: Version of the library that began it.
-        totals: Rows, and counts by status and decision, once the run is complete.
+        totals: Rows, counts by status and decision, and the sha256 of the listings, once the run is complete.
         schema: Version of this file's format.
     """
 

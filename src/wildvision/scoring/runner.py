@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from wildvision.contract import Status
 from wildvision.errors import ArgumentError
-from wildvision.scoring.items import Fingerprint, Item
+from wildvision.scoring.items import Fingerprint, Item, file_sha256
+from wildvision.scoring.listings import NAME as LISTINGS
 from wildvision.scoring.listings import write_listings
 from wildvision.scoring.local import run_local
 from wildvision.scoring.pipeline import Scored
@@ -262,6 +263,7 @@ class _Run:
         )
         totals = {k: getattr(report, k) for k in ("rows", "statuses", "decisions", "copies", "listings")}
         if complete and not self._finished:
+            totals["listings_sha256"] = file_sha256(self._folder / LISTINGS) if listings else None
             dataclasses.replace(self._manifest, state="complete", totals=totals).write(self._folder)
             shutil.rmtree(self._folder / STATE, ignore_errors=True)
         elif not complete:
@@ -300,7 +302,7 @@ def _clear(folder: Path) -> None:
     if (folder / NAME).exists():
         (folder / LOG).unlink(missing_ok=True)
         sweep(folder, [])
-        (folder / "listings.jsonl").unlink(missing_ok=True)
+        (folder / LISTINGS).unlink(missing_ok=True)
         for path in (folder / STATE).glob("*.sqlite*"):
             path.unlink()
         (folder / NAME).unlink()

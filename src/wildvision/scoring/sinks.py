@@ -7,7 +7,6 @@ one line a part. Whatever is not in that log does not count. No file is ever rew
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
 
 from wildvision.errors import WildvisionError
+from wildvision.scoring.items import file_sha256
 from wildvision.scoring.rows import arrow_rows, arrow_schema
 
 Format = Literal["jsonl", "parquet"]
@@ -140,8 +140,7 @@ class PartWriter:
         file.flush()
         os.fsync(file.fileno())
         file.close()
-        with self._temporary.open("rb") as f:
-            digest = hashlib.file_digest(f, "sha256").hexdigest()
+        digest = file_sha256(self._temporary)
         final = self._folder / f"part-{self._next:05d}.{self._format}"
         self._temporary.replace(final)
         sync_folder(self._folder)

@@ -20,6 +20,7 @@ from typing import Any
 
 from wildvision.contract import SCHEMA, Decision, Status
 from wildvision.errors import ArgumentError, WildvisionError
+from wildvision.scoring.items import file_sha256
 from wildvision.scoring.listings import NAME as LISTINGS
 from wildvision.scoring.rows import ROW_FIELDS
 from wildvision.scoring.runmanifest import RunManifest
@@ -94,7 +95,7 @@ def validate(out: str | os.PathLike[str]) -> ValidationReport:
     if manifest.totals is not None and manifest.totals["rows"] != rows:
         problems.append(f"the manifest counts {manifest.totals['rows']} rows, the parts have {rows}")
     if manifest.totals is not None:
-        problems += _listing_problems(folder / LISTINGS, manifest.totals.get("listings", 0))
+        problems += _listing_problems(folder / LISTINGS, manifest.totals)
     return ValidationReport(rows, len(parts), manifest.state == "complete", tuple(problems))
 
 
@@ -172,9 +173,8 @@ def _part_problems(folder: Path, part: Part, rows: int, ids: array[int]) -> Iter
     path = folder / part.part
     if part.first != rows:
         yield f"{part.part}: begins at row {part.first}, expected {rows}"
-    with path.open("rb") as f:
-        if hashlib.file_digest(f, "sha256").hexdigest() != part.sha256:
-            yield f"{part.part}: changed after it was finished (its sha256 is not that in {LOG})"
+    if file_sha256(path) != part.sha256:
+        yield f"{part.part}: changed after it was finished (its sha256 is not that in {LOG})"
     count = 0
     try:
         for row in read_part(path):
@@ -189,13 +189,16 @@ def _part_problems(folder: Path, part: Part, rows: int, ids: array[int]) -> Iter
         yield f"{part.part}: has {count} rows, {LOG} says {part.rows}"
 
 
-def _listing_problems(path: Path, expected: int) -> Iterator[str]:
+def _listing_problems(path: Path, totals: Mapping[str, Any]) -> Iterator[str]:
+    expected, digest = totals.get("listings", 0), totals.get("listings_sha256")
     lines = 0
     if path.exists():
         with path.open("rb") as f:
             lines = sum(1 for _ in f)
     if lines != expected:
         yield f"the manifest counts {expected} listings, {path.name} has {lines}"
+    elif digest and file_sha256(path) != digest:
+        yield f"{path.name}: changed after the run was finished (its sha256 is not that in the manifest)"
 
 
 def _doubled(ids: array[int]) -> int:
