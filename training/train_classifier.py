@@ -103,7 +103,9 @@ def train(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: P
     """Train one network; with a fold, write its held-out photos' scores, else the weights."""
     torch.manual_seed(config.seed)
     folder = _folder(config, fold, runs)
-    rows = _rows(config, photos, fold)
+    unseen = _unseen(config, fold)
+    kept_out = barred(photos.records, photos.clusters, unseen)
+    rows = _rows(photos, kept_out)
     renders = {r.source for r in photos.records if r.synthetic}
     taught = rows if config.sampling.renders else [i for i in rows if photos.records[i].source not in renders]
     network = Network(config.architecture, Rollup.of(load_taxonomy()), drop_rate=config.drop_rate)
@@ -111,11 +113,10 @@ def train(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: P
     network.backbone.load_state_dict(pretrained)
     sampler = BatchSampler(photos.records, taught, config.sampling, size=config.batch_size, seed=config.seed)
     log.info("%s: %d photos, expected shares %s", folder.name, len(taught), _rounded(sampler.shares(photos.records)))
-    unseen = _unseen(config, fold)
-    without = photo_names(photos.records, barred(photos.records, photos.clusters, unseen))
+    without = photo_names(photos.records, kept_out)
     paste = composer(config, unseen if config.sampling.renders else unseen | renders, without)
     average = Run(network, config, folder).fit(Batches(photos, sampler, config, network, paste))
-    _finish(average, pretrained, config, photos, fold, runs)
+    _finish(average, pretrained, config, photos, rows, fold, runs)
 
 
 def fit_head_anew(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: Path) -> None:
@@ -123,7 +124,8 @@ def fit_head_anew(config: ClassifierConfig, photos: Photos, fold: int | None, *,
     network = load_network(dataclasses.replace(config, partners=()), _folder(config, fold, runs))
     network.to("cuda" if torch.cuda.is_available() else "cpu", memory_format=torch.channels_last)
     own = {name: value.clone() for name, value in network.backbone.state_dict().items()}
-    _finish(network, own, config, photos, fold, runs)
+    rows = _rows(photos, barred(photos.records, photos.clusters, _unseen(config, fold)))
+    _finish(network, own, config, photos, rows, fold, runs)
 
 
 def _finish(
@@ -131,11 +133,11 @@ def _finish(
     towards: Mapping[str, torch.Tensor],
     config: ClassifierConfig,
     photos: Photos,
+    rows: Sequence[int],
     fold: int | None,
     runs: Path,
 ) -> None:
     """Refit, write the weights and, with a fold, the held-out photos' scores."""
-    rows = _rows(config, photos, fold)
     whole = BatchSampler(photos.records, rows, config.sampling, size=config.batch_size, seed=config.seed)
     refit(network, towards, photos, whole, config)
     folder = _folder(config, fold, runs)
@@ -153,9 +155,8 @@ def _unseen(config: ClassifierConfig, fold: int | None) -> set[str]:
     return set(config.not_trained_on) | (set() if fold is None else set(config.folds[fold]))
 
 
-def _rows(config: ClassifierConfig, photos: Photos, fold: int | None) -> list[int]:
+def _rows(photos: Photos, kept_out: Collection[int]) -> list[int]:
     """Numbers of the photos and renders that a run may learn from."""
-    kept_out = barred(photos.records, photos.clusters, _unseen(config, fold))
     return [i for i, r in enumerate(photos.records) if i not in kept_out and r.sure]
 
 

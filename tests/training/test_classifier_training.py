@@ -19,6 +19,7 @@ from training.classifier.pretrained import _rename
 from training.classifier.refit import features, fit_head, interpolate, refit, shared
 from training.classifier.sampling import BatchSampler
 from training.data.manifest import Record, write_manifest
+from training.folds import barred
 from training.train_classifier import _rows
 from wildvision.errors import ArgumentError
 from wildvision.models.network import Network
@@ -267,10 +268,14 @@ def test_a_group_without_a_share_is_refused(photos: Photos, config: ClassifierCo
         BatchSampler(photos.records, range(len(photos)), how, size=4, seed=1)
 
 
-def test_nothing_is_learnt_from_rows_that_a_split_has_dropped(photos: Photos, config: ClassifierConfig) -> None:
+def test_nothing_is_learnt_from_rows_that_a_split_has_dropped(photos: Photos) -> None:
     records = [replace(r, split=("train", "test", "dropped")[i % 3]) for i, r in enumerate(photos.records)]
-    rows = _rows(config, replace(photos, records=tuple(records)), None)
+    records[3] = replace(records[3], trust="low")
+    divided = replace(photos, records=tuple(records))
+    rows = _rows(divided, barred(divided.records, divided.clusters, ()))
     assert {records[i].split for i in rows} == {"train"}
+    assert 0 in rows
+    assert 3 not in rows
 
 
 @pytest.mark.parametrize(
