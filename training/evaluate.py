@@ -22,7 +22,8 @@ from training.classifier.config import ClassifierConfig, read_config
 from training.command import run_script
 from training.data.annotations import read_annotated
 from training.data.manifest import Record, read_manifest, row_from_record
-from training.folds import TEST
+from training.folds import TEST, held_out_rows
+from wildvision.errors import ArgumentError
 from wildvision.evaluation.explain import Explained, explain_rows, pointing
 from wildvision.evaluation.judging import judge_across_sources
 from wildvision.evaluation.measure import measure
@@ -64,17 +65,20 @@ def evaluate(config: ClassifierConfig, runs: Path, *, robustness: int = 20) -> t
         config: The recipe.
         runs: Folder with the runs of every fold.
         robustness: Photos a leaf and fold whose corrupted copies are scored too; 0 for none.
+
+    Raises:
+        ArgumentError: Scores were made when other sources were held out.
     """
     folds = range(len(config.folds))
-    table = concatenate([read_scores(runs / f"{config.name}-fold{k}" / "scores.parquet") for k in folds])
+    table = concatenate([_fold_scores(config, k, runs) for k in folds])
     evaluation = measure(judge_across_sources(table), model=f"{config.name}, out of fold")
-    records, root = _photographs(config), Path(config.manifests[0]).parent
+    records, root = photographs(config), Path(config.manifests[0]).parent
     photos: list[Stressed] = []
     rendered: list[Stressed] = []
     explained: list[Explained] = []
     for k in folds:
         network = load_network(config, runs / f"{config.name}-fold{k}")
-        rows = [row_from_record(r) for r in records if r.source in config.folds[k]]
+        rows = [row_from_record(records[i]) for i in held_out_rows(records, config.folds, k)]
         explained += explain_rows(network, config.input, rows, root)
         if robustness:
             drawn = draw_rows(rows, robustness, seed=config.seed)
@@ -85,6 +89,15 @@ def evaluate(config: ClassifierConfig, runs: Path, *, robustness: int = 20) -> t
                 rendered.append(_stress(network, config, renders, folder, fold=k))
     costs = (*corruption_costs(photos), *corruption_costs(rendered))
     return dataclasses.replace(evaluation, robustness=costs, explanations=pointing(explained)), table
+
+
+def _fold_scores(config: ClassifierConfig, fold: int, runs: Path) -> ScoreTable:
+    file = runs / f"{config.name}-fold{fold}" / "scores.parquet"
+    table = read_scores(file)
+    elsewhere = {source for k, sources in enumerate(config.folds) if k != fold for source in sources}
+    if wrong := sorted(elsewhere.intersection(table.source[~table.synthetic].tolist())):
+        raise ArgumentError(f"{file} has scores of {wrong}, which another fold holds out now; train the folds anew")
+    return table
 
 
 def load_network(config: ClassifierConfig, run: Path) -> Network:
@@ -101,7 +114,7 @@ def partner_run(config: ClassifierConfig, partner: ClassifierConfig, run: Path) 
     return run.with_name(partner.name + run.name.removeprefix(config.name))
 
 
-def _photographs(config: ClassifierConfig) -> list[Record]:
+def photographs(config: ClassifierConfig) -> list[Record]:
     """Rows of photographs of all manifests; ``path`` is relative to the folder of the first."""
     first = Path(config.manifests[0])
     found = read_annotated(first, config.boxes)
@@ -113,8 +126,8 @@ def _photographs(config: ClassifierConfig) -> list[Record]:
 
 def _test_renders(config: ClassifierConfig) -> list[tuple[Path, list[dict[str, Any]]]]:
     """Folder and rows of each manifest of renders that has some kept from training."""
-    found = {m.parent: [r for r in read_manifest(m) if r.synthetic and r.split == TEST] for m in _others(config)}
-    return [(root, [row_from_record(r) for r in records]) for root, records in found.items() if records]
+    found = ((m.parent, [r for r in read_manifest(m) if r.synthetic and r.split == TEST]) for m in _others(config))
+    return [(root, [row_from_record(r) for r in records]) for root, records in found if records]
 
 
 def _others(config: ClassifierConfig) -> list[Path]:

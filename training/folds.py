@@ -6,7 +6,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Collection, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
@@ -20,23 +20,29 @@ from wildvision.errors import ArgumentError
 log = logging.getLogger(__name__)
 TEST = "test"
 
+PhotoName = tuple[str, str]
+"""Source and path, relative to its manifest's folder, of a photo: how the composer's banks know it."""
+
 
 def check_sources(
-    folds: Sequence[Sequence[str]], not_trained_on: Collection[str], known: Collection[str], wanted: Collection[int]
+    folds: Sequence[Sequence[str]], not_trained_on: Collection[str], records: Sequence[Record], wanted: Collection[int]
 ) -> None:
     """Make sure that what a recipe holds out is there to be held out, before hours go into it.
 
-    Sources of photographs that no fold holds out are trained on and never measured; they are named in a warning.
+    Sources of photographs that are trained on and never measured, or neither, are named in a warning.
 
     Args:
         folds: Held-out sources of each fold.
         not_trained_on: Sources that teach nothing.
-        known: Sources of the photographs.
+        records: Rows of all manifests.
         wanted: Numbers of the folds that are to be run.
 
     Raises:
-        ArgumentError: A source is unknown or in two folds, or there is no such fold.
+        ArgumentError: A source is unknown or in two folds, there is no such fold, or a source that no fold holds out
+            has rows to learn from and rows to be tested on: no model would be tested on a source it has not seen.
     """
+    photos = [r for r in records if not r.synthetic]
+    known = {r.source for r in photos}
     if outside := sorted(k for k in wanted if not 0 <= k < len(folds)):
         raise ArgumentError(f"there is no fold {outside}; the recipe has folds 0 to {len(folds) - 1}")
     named = Counter(source for fold in folds for source in fold)
@@ -44,8 +50,14 @@ def check_sources(
         raise ArgumentError(f"these sources are in more than one fold: {twice}")
     if unknown := sorted({*named, *not_trained_on} - set(known)):
         raise ArgumentError(f"no photo is of the sources {unknown}, which the recipe holds out; known: {sorted(known)}")
-    if free := sorted(set(known) - set(named)):
-        log.warning("in no fold, so trained on and never measured: %s", ", ".join(free))
+    tested = {r.source for r in photos if r.split == TEST} - set(named)
+    teaching = {r.source for r in photos if r.split not in (TEST, DROPPED)} - set(named) - set(not_trained_on)
+    if both := sorted(tested & teaching):
+        raise ArgumentError(f"these sources teach and are tested on; hold each out in a fold: {both}")
+    if teaching:
+        log.warning("in no fold, so trained on and never measured: %s", ", ".join(sorted(teaching)))
+    if idle := sorted(set(not_trained_on) - set(named) - tested):
+        log.warning("in no fold and not trained on, so of no use: %s", ", ".join(idle))
 
 
 def check_paths(records: Sequence[Record], folds: Sequence[Collection[str]]) -> None:
@@ -63,7 +75,9 @@ def check_paths(records: Sequence[Record], folds: Sequence[Collection[str]]) -> 
 
 
 def photo_clusters(records: Sequence[Record], files: Sequence[Path], cache: Path) -> list[int]:
-    """Near-duplicate cluster of each row, over all sources and manifests; renders stand alone.
+    """Near-duplicate cluster of each row, over all sources and manifests.
+
+    Renders stand alone, and so do photos that cannot be read: their numbers are negative.
 
     Args:
         records: ``n`` rows.
@@ -79,7 +93,11 @@ def photo_clusters(records: Sequence[Record], files: Sequence[Path], cache: Path
             prints[i] = fingerprint(files[i])
         cache.mkdir(parents=True, exist_ok=True)
         part = cache / f"{file.stem}-{os.getpid()}.part.npy"  # two runs may fill the same cache
-        np.save(part, near_clusters(prints))
+        clusters = near_clusters(prints)
+        for i in photos:
+            if prints[i] is None:
+                clusters[i] = -1 - i
+        np.save(part, clusters)
         part.replace(file)
     found: list[int] = np.load(file).tolist()
     return found
@@ -105,19 +123,27 @@ def barred(records: Sequence[Record], clusters: Sequence[int], unseen: Collectio
     return frozenset(own | copies)
 
 
-def photo_names(records: Sequence[Record], rows: Collection[int]) -> set[tuple[str, str]]:
-    """Source and file name, without folders, of the photos among ``rows``: how the composer's banks know them."""
-    return {(records[i].source, PurePosixPath(records[i].path).name) for i in rows if not records[i].synthetic}
+def photo_names(records: Sequence[Record], rows: Collection[int], folders: Collection[Path] = ()) -> set[PhotoName]:
+    """Names of the photos among ``rows``, whose paths may start with one of ``folders``, those of their manifests."""
+    return {(records[i].source, inside(records[i].path, folders)) for i in rows if not records[i].synthetic}
+
+
+def inside(path: str, folders: Collection[Path]) -> str:
+    """A path without the longest of ``folders`` that it starts with."""
+    starts = [folder for folder in folders if Path(path).is_relative_to(folder)]
+    return Path(path).relative_to(max(starts, key=lambda f: len(f.parts))).as_posix() if starts else path
 
 
 def held_out_rows(records: Sequence[Record], folds: Sequence[Collection[str]], fold: int) -> list[int]:
     """Rows that a fold is tested on: its sources', and its share of the test rows that no fold holds out.
 
-    Renders kept from training belong to no fold's sources, so each fold looks at its share of them.
+    Renders kept from training belong to no fold's sources, so each fold looks at its share of them. Dropped rows, which
+    show what other rows show, are tested by none.
     """
     held_out = {source for sources in folds for source in sources}
     return [
         i
         for i, r in enumerate(records)
-        if r.source in folds[fold] or (r.split == TEST and r.source not in held_out and i % len(folds) == fold)
+        if (r.source in folds[fold] and r.split != DROPPED)
+        or (r.split == TEST and r.source not in held_out and i % len(folds) == fold)
     ]

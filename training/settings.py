@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -27,8 +28,8 @@ def read_yaml(path: Path) -> Any:
         raise ArgumentError(f"{path} is no YAML: {error}") from error
 
 
-def checked(value: Any, kind: type, where: str) -> dict[str, Any]:
-    """``value`` once it is a mapping with exactly the fields of the dataclass ``kind``.
+def checked(value: Any, kind: type, where: str, *, defaults: bool = False) -> dict[str, Any]:
+    """``value`` once it is a mapping with fields of the dataclass ``kind``, all of them unless ``defaults`` will do.
 
     Raises:
         ArgumentError: It is no mapping, a key is unknown or missing, or a value of another kind than its field.
@@ -38,7 +39,7 @@ def checked(value: Any, kind: type, where: str) -> dict[str, Any]:
     known = {f.name for f in fields(kind)}
     if unknown := sorted(set(value) - known):
         raise ArgumentError(f"{where}: unknown keys {unknown}; known are {sorted(known)}")
-    if missing := sorted(known - set(value)):
+    if (missing := sorted(known - set(value))) and not defaults:
         raise ArgumentError(f"{where}: missing keys {missing}")
     hints = get_type_hints(kind)
     for name, given in value.items():
@@ -56,11 +57,16 @@ def _fits(value: Any, hint: Any) -> bool:
     if origin is tuple:
         kinds = [args[0]] * len(value) if args[-1] is ... and isinstance(value, list) else list(args)
         return isinstance(value, list) and len(value) == len(kinds) and all(map(_fits, value, kinds))
-    if origin is dict:
+    if origin in (list, Sequence):
+        return isinstance(value, list) and all(_fits(v, args[0]) for v in value)
+    if origin in (dict, Mapping):
         return isinstance(value, dict) and all(_fits(k, args[0]) and _fits(v, args[1]) for k, v in value.items())
     return True
 
 
 def _advice(given: Any) -> str:
-    number = isinstance(given, str) and given.lower().replace("e", "", 1).replace("-", "").replace("+", "").isdigit()
-    return "YAML reads 1e-3 as text, so write 1.0e-3" if number else "see the configurations that are there"
+    try:
+        number = isinstance(given, str) and math.isfinite(float(given))
+    except ValueError:
+        number = False
+    return "YAML reads 1e-3 as text, so write 1.0e-3 or 1.0e+3" if number else "see the configurations that are there"

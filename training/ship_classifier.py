@@ -19,13 +19,16 @@ import numpy as np
 
 from training.classifier.config import ClassifierConfig, read_config
 from training.command import run_script
+from training.composer import CutoutBank
+from training.data.manifest import DROPPED, read_manifest
 from training.evaluate import evaluate, load_network
+from training.folds import TEST
 from wildvision.errors import ArgumentError
 from wildvision.evaluation.card_metrics import metrics_block
 from wildvision.evaluation.recalibrate import recalibrate
 from wildvision.evaluation.report import write_report
 from wildvision.evaluation.scores import ScoreTable, write_scores
-from wildvision.models.card import draft_card
+from wildvision.models.card import ModelCard, draft_card
 from wildvision.models.card_file import read_card
 from wildvision.models.network import Network
 from wildvision.models.weights import export_weights
@@ -45,7 +48,7 @@ def main() -> None:
     config = read_config(args.config, data=args.data)
     network = load_network(config, args.runs / f"{config.name}-final")
     partners = tuple(
-        shipped_partner(cast(Network, joined), partner.name, args.to)
+        _shipped_partner(cast(Network, joined), partner.name, args.to)
         for partner, joined in zip(config.partner_configs(), network.partners, strict=True)
     )
     evaluation, table = evaluate(config, args.runs, robustness=args.robustness)
@@ -67,18 +70,30 @@ def main() -> None:
     print(f"{written.name}: {written.weights.bytes / 1e6:.1f} MB, sha256 {written.weights.sha256[:12]}")
 
 
-def shipped_partner(partner: Network, name: str, folder: Path) -> str:
-    """The ``model_id`` of a partner in ``folder``.
+def check_shipped(network: Network, card: ModelCard) -> None:
+    """Make sure that what has been shipped is what was measured.
 
     Raises:
-        ArgumentError: Its weights are not those of ``partner``, which was measured.
+        ArgumentError: The weights that ``card`` names are not those of ``network``.
     """
-    shipped = read_card(folder / f"{name}.json")
     with tempfile.TemporaryDirectory() as scratch:
-        measured = export_weights(partner, shipped, Path(scratch))
-    if measured.model_id != shipped.model_id:
-        raise ArgumentError(f"{folder / name} holds other weights than the run of {name}; ship {name} first")
-    return shipped.model_id
+        measured = export_weights(network, card, Path(scratch))
+    if measured.model_id != card.model_id:
+        raise ArgumentError(f"the shipped {card.name!r} has other weights than its run; ship {card.name} first")
+
+
+def _shipped_partner(partner: Network, name: str, folder: Path) -> str:
+    """The ``model_id`` of a partner in ``folder``, whose weights are those of ``partner``."""
+    card = read_card(folder / f"{name}.json")
+    check_shipped(partner, card)
+    return card.model_id
+
+
+def _taught_by_renders(config: ClassifierConfig) -> bool:
+    """Whether manifests or the composer's bank give the network renders to learn from."""
+    if any(r.synthetic and r.split not in (TEST, DROPPED) for m in config.manifests for r in read_manifest(m)):
+        return True
+    return config.sampling.composed > 0 and any(c.rendered for c in CutoutBank.load(Path(config.composer_bank)).cutouts)
 
 
 def _measured_on(config: ClassifierConfig, table: ScoreTable) -> str:
@@ -89,7 +104,7 @@ def _measured_on(config: ClassifierConfig, table: ScoreTable) -> str:
 
 def _training(config: ClassifierConfig, table: ScoreTable) -> dict[str, Any]:
     real = ~table.synthetic
-    renders = {"renders": "made by training/synth; see datasets.md"} if table.synthetic.any() else {}
+    renders = {"renders": "made by training/synth; see datasets.md"} if _taught_by_renders(config) else {}
     return {
         "recipe": dataclasses.asdict(dataclasses.replace(config, manifests=())),
         "photos": {g: int((table.group[real & table.judged] == g).sum()) for g in (*table.groups, "none")},

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from training.detector.held_out import Looked, read_looked, write_looked
 from training.detector.measures import budget, measure_part, usable
 from training.detector.report import Report, write_report
 from training.evaluate import load_network, partner_run
+from training.ship_classifier import check_shipped
 from wildvision.backends.torch_backend import TorchBackend
 from wildvision.errors import ArgumentError
 from wildvision.evaluation.scores import read_scores
@@ -49,6 +51,8 @@ from wildvision.policy import Platt
 from wildvision.policy.calibration import Calibrator
 from wildvision.taxonomy import load_taxonomy
 
+log = logging.getLogger(__name__)
+
 
 def main() -> None:
     """Command line."""
@@ -65,7 +69,7 @@ def main() -> None:
     args = parser.parse_args()
     config = read_config(args.config, data=args.data)
     second = read_classifier_config(args.classifier) if args.classifier else config.classifier()
-    shipped = with_classifier(config, args.to) if args.to else config  # before the hours of measuring
+    shipped = with_classifier(config, args.to, args.runs) if args.to else config  # before the hours of measuring
     report, policy = evaluate(config, args.folds or range(len(config.folds)), args.runs, second, beside=args.to)
     if args.report:
         print(write_report(report, args.report))
@@ -118,11 +122,13 @@ def evaluate(
     return (
         Report(
             model=f"{config.name}, out of fold",
-            measured_on=_measured_on(config, folds),
+            measured_on=_measured_on(config, folds, renders="synthetic" in kinds),
             policy={group: p.to_json() for group, p in policy.items()},
             parts={name: measure_part(part, review, at_budget, resamples=resamples) for name, part in kinds.items()},
             second_look=second_look(kinds, known, config.detector),
-            image_fusion=image_fusion(judged, ready, known, resamples=resamples) if len(ready) == len(folds) else {},
+            image_fusion=image_fusion(judged, ready, known, folders=config.folders, resamples=resamples)
+            if len(ready) == len(folds)
+            else {},
         ),
         policy,
     )
@@ -144,15 +150,16 @@ def second_look(
     }
 
 
-def with_classifier(config: DetectorConfig, beside: Path) -> DetectorConfig:
+def with_classifier(config: DetectorConfig, beside: Path, runs: Path) -> DetectorConfig:
     """The configuration with the classifier named that the detector ships without.
 
     Args:
         config: The recipe.
         beside: Folder that the detector goes to; a classifier of that name there comes before a bundled one.
+        runs: Folder with the classifier's final run.
 
     Raises:
-        ArgumentError: There is no such classifier.
+        ArgumentError: There is no such classifier, or its weights are not those of the run.
     """
     judge = config.context_classifier()
     if judge is None or not config.context_from:
@@ -163,6 +170,7 @@ def with_classifier(config: DetectorConfig, beside: Path) -> DetectorConfig:
             f"{config.name} needs the classifier {judge.name!r}, neither in {beside} nor bundled; ship it there first "
             "with 'python -m training.ship_classifier'"
         )
+    check_shipped(load_network(judge, runs / run_name(judge.name, None)), card)
     return dataclasses.replace(config, detector=dataclasses.replace(config.detector, classifier=card.model_id))
 
 
@@ -202,8 +210,8 @@ def _looked(config: DetectorConfig, classifier: ClassifierConfig | None, fold: i
     first, again = folder / "held_out.jsonl", folder / "second_look.jsonl"
     run = runs / run_name(classifier.name, fold) if classifier else None
     if again.exists() and again.stat().st_mtime >= max(p.stat().st_mtime for p in (first, *_weights(classifier, run))):
-        return read_looked(again)
-    found = read_looked(first)
+        return read_looked(again, config.detector)
+    found = read_looked(first, config.detector)
     if classifier is None or run is None or not (run / "average.pt").exists():
         return found
     card = draft_card(
@@ -212,8 +220,8 @@ def _looked(config: DetectorConfig, classifier: ClassifierConfig | None, fold: i
     backend = TorchBackend(
         load_network(classifier, run), mean=classifier.input.mean, std=classifier.input.std, precision="fp32"
     )
-    write_looked(again, look_again(found, Classifier(card, backend)))
-    return read_looked(again)
+    write_looked(again, look_again(found, Classifier(card, backend)), config.detector)
+    return read_looked(again, config.detector)
 
 
 def _weights(classifier: ClassifierConfig | None, run: Path | None) -> list[Path]:
@@ -240,16 +248,18 @@ def _shipped_classifier(name: str, beside: Path | None) -> ModelCard | None:
 def _classifier_calibration(classifier: ClassifierConfig | None, beside: Path | None) -> Mapping[str, Calibrator]:
     """Of the shipped classifier of that name, which is what a second look will use; identity before it ships."""
     card = _shipped_classifier(classifier.name, beside) if classifier else None
+    if classifier and card is None:
+        log.warning("%s has not been shipped: crops and photos are judged by its uncalibrated scores", classifier.name)
     return card.calibration if card else {group: Platt() for group in load_taxonomy().group_names}
 
 
-def _measured_on(config: DetectorConfig, folds: Sequence[int]) -> str:
+def _measured_on(config: DetectorConfig, folds: Sequence[int], *, renders: bool) -> str:
     named = f"folds {', '.join(map(str, folds))} of {len(config.folds)}"
     kept = "all folds" if len(folds) == len(config.folds) else named
+    apart = "; renders (kept apart) of objects and places that no model was trained on" if renders else ""
     return (
-        f"{kept}, each looked at by a model trained on none of its sources; renders (kept apart) of objects and places "
-        "that no model was trained on. Calibration and thresholds were fitted, and the weights of the parts of a score "
-        "and of nested boxes chosen, on these same photos"
+        f"{kept}, each looked at by a model trained on none of its sources{apart}. Calibration and thresholds were "
+        "fitted, and the weights of the parts of a score and of nested boxes chosen, on these same photos"
     )
 
 

@@ -26,8 +26,9 @@ from training.classifier.refit import refit
 from training.classifier.sampling import BatchSampler
 from training.command import run_script
 from training.composer import BackgroundBank, CutoutBank, Recipe, compose
-from training.evaluate import load_network
-from training.folds import barred, check_paths, check_sources, held_out_rows, photo_names
+from training.evaluate import load_network, partner_run
+from training.folds import PhotoName, barred, check_paths, check_sources, held_out_rows, photo_names
+from training.taught import note_taught, refuse_taught
 from wildvision.errors import ArgumentError
 from wildvision.evaluation.scores import score_table, write_scores
 from wildvision.models.network import Network
@@ -66,8 +67,7 @@ def main() -> None:
         size=config.cache_size,
         cache=args.cache,
     )
-    real = {r.source for r in photos.records if not r.synthetic}
-    check_sources(config.folds, config.not_trained_on, real, args.fold or ())
+    check_sources(config.folds, config.not_trained_on, photos.records, args.fold or ())
     check_paths(photos.records, config.folds)
     for fold in args.fold or [None]:
         if args.scores:
@@ -106,6 +106,7 @@ def train(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: P
     unseen = _unseen(config, fold)
     kept_out = barred(photos.records, photos.clusters, unseen)
     rows = _rows(photos, kept_out)
+    _note_taught(folder, photos, kept_out)
     renders = {r.source for r in photos.records if r.synthetic}
     taught = rows if config.sampling.renders else [i for i in rows if photos.records[i].source not in renders]
     network = Network(config.architecture, Rollup.of(load_taxonomy()), drop_rate=config.drop_rate)
@@ -121,11 +122,13 @@ def train(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: P
 
 def fit_head_anew(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: Path) -> None:
     """Fit the head of a finished run by the present recipe, on the present photos and renders; the backbone stays."""
-    network = load_network(dataclasses.replace(config, partners=()), _folder(config, fold, runs))
+    folder = _folder(config, fold, runs)
+    network = load_network(dataclasses.replace(config, partners=()), folder)
+    kept_out = barred(photos.records, photos.clusters, _unseen(config, fold))
+    _note_taught(folder, photos, kept_out)
     network.to("cuda" if torch.cuda.is_available() else "cpu", memory_format=torch.channels_last)
     own = {name: value.clone() for name, value in network.backbone.state_dict().items()}
-    rows = _rows(photos, barred(photos.records, photos.clusters, _unseen(config, fold)))
-    _finish(network, own, config, photos, rows, fold, runs)
+    _finish(network, own, config, photos, _rows(photos, kept_out), fold, runs)
 
 
 def _finish(
@@ -160,9 +163,21 @@ def _rows(photos: Photos, kept_out: Collection[int]) -> list[int]:
     return [i for i, r in enumerate(photos.records) if i not in kept_out and r.sure]
 
 
+def _note_taught(run: Path, photos: Photos, kept_out: Collection[int]) -> None:
+    taught = set(range(len(photos))).difference(kept_out)
+    note_taught(run, photo_names(photos.records, taught), photo_names(photos.records, kept_out))
+
+
 def score(config: ClassifierConfig, photos: Photos, fold: int, *, runs: Path) -> None:
-    """Write the scores that a finished run, with its partners', gives its held-out photos and its share of renders."""
-    folder, test = runs / f"{config.name}-fold{fold}", held_out_rows(photos.records, config.folds, fold)
+    """Write the scores that a finished run, with its partners', gives its held-out photos and its share of renders.
+
+    Raises:
+        ArgumentError: One of the runs has learnt from photos that are held out.
+    """
+    folder, test = _folder(config, fold, runs), held_out_rows(photos.records, config.folds, fold)
+    held_out = photo_names(photos.records, barred(photos.records, photos.clusters, _unseen(config, fold)))
+    for run in (folder, *(partner_run(config, partner, folder) for partner in config.partner_configs())):
+        refuse_taught(run, held_out)
     network = load_network(config, folder).to("cuda" if torch.cuda.is_available() else "cpu")
     logits = score_photos(network, [photos.files[i] for i in test], config.input)
     table = score_table(
@@ -176,9 +191,7 @@ def score(config: ClassifierConfig, photos: Photos, fold: int, *, runs: Path) ->
     write_scores(table, folder / "scores.parquet")
 
 
-def composer(
-    config: ClassifierConfig, unseen: Collection[str], without: Collection[tuple[str, str]]
-) -> Composer | None:
+def composer(config: ClassifierConfig, unseen: Collection[str], without: Collection[PhotoName]) -> Composer | None:
     """The copy-paste composer without ``unseen`` sources, photos of ``without`` and leaves that have few cut-outs."""
     if config.sampling.composed == 0:
         return None

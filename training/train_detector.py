@@ -27,7 +27,8 @@ from training.detector.engine import Batches, Evaluate, Run
 from training.detector.held_out import bare_detector, look, write_looked
 from training.detector.scenes import Composer, read_records, teaches
 from training.evaluate import load_network
-from training.folds import barred, check_sources, held_out_rows, photo_clusters, photo_names
+from training.folds import PhotoName, barred, check_sources, held_out_rows, photo_clusters, photo_names
+from training.taught import note_taught, refuse_taught
 from training.train_classifier import check_partners
 from wildvision.errors import ArgumentError
 from wildvision.models import DetectorNetwork
@@ -60,7 +61,7 @@ def main() -> None:
         distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     config = read_config(args.config, data=args.data)
     records = read_records(config.photos)
-    check_sources(config.folds, config.not_trained_on, {r.source for r in records if not r.synthetic}, args.fold or ())
+    check_sources(config.folds, config.not_trained_on, records, args.fold or ())
     for fold in args.fold or [None]:
         train(config, records, fold, runs=args.runs, cache=args.cache, stop_at=args.stop_at)
     if distributed.is_initialized():
@@ -81,11 +82,17 @@ def train(
     folder = runs / run_name(config.name, fold)
     unseen = {*config.not_trained_on, *(() if fold is None else config.folds[fold])}
     leaves = load_taxonomy().leaf_names
-    kept_out = barred(records, photo_clusters(records, [Path(r.path) for r in records], cache), unseen)
-    rows = [i for i, r in enumerate(records) if i not in kept_out and teaches(r)]
+    clusters = photo_clusters(records, [Path(r.path) for r in records], cache)
+    if unreadable := [i for i, cluster in enumerate(clusters) if cluster < 0]:
+        log.warning("%d photos cannot be read and are left out: %s, …", len(unreadable), records[unreadable[0]].path)
+    kept_out = barred(records, clusters, unseen)
+    rows = [i for i, r in enumerate(records) if clusters[i] >= 0 and i not in kept_out and teaches(r)]
+    held_out = photo_names(records, kept_out, config.folders)
     network = DetectorNetwork(config.architecture, config.detector, Rollup.of(load_taxonomy()))
-    first_weights(network, config, fold, runs=runs, cache=cache)
-    composer = _composer(config, unseen, photo_names(records, kept_out), leaves)
+    first_weights(network, config, fold, held_out, runs=runs, cache=cache)
+    composer = _composer(config, unseen, held_out, leaves)
+    taught = set(range(len(records))).difference(kept_out)
+    note_taught(folder, photo_names(records, taught, config.folders), held_out)
     run = Run(network, config, folder)
     log.info("%s: %d photos, %d with boxes", folder.name, len(rows), sum(bool(records[i].boxes) for i in rows))
     batches = Batches(records, rows, config, leaves, composer, rank=run.rank, world=run.world)
@@ -94,33 +101,43 @@ def train(
     if run.rank == 0 and run.step == config.steps:
         torch.save(average.state_dict(), folder / "average.pt")
         if test:
-            write_looked(folder / "held_out.jsonl", look(bare_detector(average, config.name, config.input), test))
+            looked = look(bare_detector(average, config.name, config.input), test)
+            write_looked(folder / "held_out.jsonl", looked, config.detector)
     if distributed.is_initialized():
         distributed.barrier()
 
 
 def first_weights(
-    network: DetectorNetwork, config: DetectorConfig, fold: int | None, *, runs: Path, cache: Path
+    network: DetectorNetwork,
+    config: DetectorConfig,
+    fold: int | None,
+    held_out: Collection[PhotoName],
+    *,
+    runs: Path,
+    cache: Path,
 ) -> None:
     """Give the backbone the weights of the classifier of the same fold, of ImageNet, or none.
 
     A classifier of the same fold judges whole photos inside the detector; it is not trained further.
 
     Raises:
-        ArgumentError: A classifier has not been trained yet, or there is none and its judgement has weight.
+        ArgumentError: A classifier has not been trained yet, has learnt from photos of ``held_out``, or there is none
+            and its judgement has weight.
     """
     judge = config.context_classifier()
     if judge is not None:
         _trained(config, config.context_from or config.start_from, judge, fold, runs)
         check_partners(judge, [fold], runs)
+        for used in (judge, *judge.partner_configs()):
+            refuse_taught(runs / run_name(used.name, fold), held_out)
         # one that ships inside the detector's own file looks at the detector's pictures
         size = judge.input.size if config.context_from else 0
         network.set_context(load_network(judge, runs / run_name(judge.name, fold)), size)
     classifier = config.classifier()
     if classifier is not None:
-        state = torch.load(
-            _trained(config, config.start_from, classifier, fold, runs), map_location="cpu", weights_only=True
-        )
+        weights_file = _trained(config, config.start_from, classifier, fold, runs)
+        refuse_taught(weights_file.parent, held_out)
+        state = torch.load(weights_file, map_location="cpu", weights_only=True)
         network.body.load_state_dict({key: state[BODY + key] for key in network.body.state_dict()})
     elif config.pretrained:
         weights = pretrained_backbone(config.pretrained, config.architecture, cache=cache)
@@ -139,7 +156,7 @@ def _trained(config: DetectorConfig, recipe: str, classifier: ClassifierConfig, 
 
 
 def _composer(
-    config: DetectorConfig, unseen: Collection[str], without: Collection[tuple[str, str]], leaves: Sequence[str]
+    config: DetectorConfig, unseen: Collection[str], without: Collection[PhotoName], leaves: Sequence[str]
 ) -> Composer | None:
     if config.sampling.composed == 0:
         return None

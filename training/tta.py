@@ -17,8 +17,9 @@ import numpy as np
 
 from training.classifier.config import ClassifierConfig, read_config
 from training.command import run_script
-from training.data.manifest import Record, read_manifest, row_from_record
-from training.evaluate import load_network
+from training.data.manifest import Record, row_from_record
+from training.evaluate import load_network, photographs
+from training.folds import held_out_rows
 from wildvision.backends.torch_backend import TorchBackend
 from wildvision.evaluation.judging import judge_across_sources
 from wildvision.evaluation.measure import measure
@@ -40,13 +41,12 @@ def main() -> None:
     parser.add_argument("--report", type=Path, required=True, help="folder for tta.md")
     args = parser.parse_args()
     config = read_config(args.config, data=args.data)
-    manifest = Path(config.manifests[0])
-    records = read_manifest(manifest)
+    records, root = photographs(config), Path(config.manifests[0]).parent
     seconds: Counter[str] = Counter()
     parts: dict[str, list[ScoreTable]] = {option: [] for option in TTA}
     for fold in range(len(config.folds)):
-        rows = [r for r in records if r.source in config.folds[fold]]
-        for option, table in score(config, rows, manifest.parent, fold, args.runs, seconds).items():
+        rows = [records[i] for i in held_out_rows(records, config.folds, fold)]
+        for option, table in score(config, rows, root, fold, args.runs, seconds).items():
             parts[option].append(table)
     args.report.mkdir(parents=True, exist_ok=True)
     text = page(config.name, {option: concatenate(tables) for option, tables in parts.items()}, seconds)

@@ -12,7 +12,7 @@ import pytest
 import torch
 import yaml
 
-from training import ablation, ship_classifier, train_classifier, tta
+from training import ablation, evaluate, ship_classifier, train_classifier, tta
 from training.classifier.config import read_config
 from training.data.manifest import Box, Record, read_manifest, write_manifest
 from wildvision.errors import ArgumentError
@@ -92,6 +92,7 @@ def test_a_recipe_is_trained_measured_and_shipped(
     assert {(e["part"], e["group"]): e["n"] for e in metrics["explanations"]}["real", "ivory"] == 1
     assert {row["strength"] for row in metrics["robustness"]} == {2}
     assert {row["n_positives"] for row in metrics["robustness"] if row["group"] == "ivory"} == {4}  # two a fold
+    assert "renders" in classifier.card.training  # they taught the head, and none is left to be measured on
     assert classifier.predict(work / "data" / "north-everyday-0.png").ok
     assert (work / "report" / "index.html").exists()
 
@@ -133,6 +134,57 @@ def test_a_recipe_is_trained_measured_and_shipped(
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"head.weight", "head.bias"}
     assert not np.allclose(read_scores(scores).raw, alone)
+
+
+def test_what_shows_a_held_out_photo_teaches_nothing_and_nothing_that_has_taught_is_held_out(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = work / "data" / "manifest.csv"
+    rows = read_manifest(manifest)
+
+    def copied(number: int, source: str) -> Record:
+        path = f"copy-{number}.png"
+        (work / "data" / path).write_bytes((work / "data" / rows[number].path).read_bytes())
+        return replace(rows[number], path=path, source=source, object_id="")
+
+    first = copied(0, "south")
+    write_manifest(manifest, [*rows, first])
+    drawn: list[set[int]] = []
+    pasted: list[object] = []
+
+    class Sampler(train_classifier.BatchSampler):
+        def __init__(self, records: object, rows: list[int], *args: object, **options: object) -> None:
+            drawn.append(set(rows))
+            super().__init__(records, rows, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(train_classifier, "BatchSampler", Sampler)
+    monkeypatch.setattr(train_classifier, "composer", lambda _, unseen, without: pasted.append(without))
+    places = ("--runs", work / "runs", "--cache", work / "cache")
+    train = (train_classifier.main, monkeypatch, work / "toy.yaml", "--fold", 0, *places)
+    run(*train)
+    assert set.union(*drawn) == {*range(24, 48), *range(49, 73)}  # the south's but its copy, and renders
+    assert pasted == [{("south", first.path), *(("north", r.path) for r in rows[:24])}]
+
+    write_manifest(manifest, [*rows, first, copied(30, "north")])
+    for option in ([], ["--head"], ["--scores"]):
+        with pytest.raises(ArgumentError, match="learnt from 1 photos that are held out now"):
+            run(*train, *option)
+    write_manifest(manifest, [*rows, first])
+    run(*train, "--scores")
+    raw = yaml.safe_load((work / "toy.yaml").read_text())
+    (work / "toy.yaml").write_text(yaml.safe_dump(raw | {"folds": [["south"], ["north"]]}))
+    with pytest.raises(ArgumentError, match="learnt from 24 photos"):
+        run(*train, "--scores")
+    with pytest.raises(ArgumentError, match="which another fold holds out now"):
+        evaluate.evaluate(read_config(work / "toy.yaml"), work / "runs")
+
+
+def test_renders_of_two_manifests_in_one_folder_are_all_tested(work: Path) -> None:
+    rows = read_manifest(work / "renders" / "manifest.csv")
+    write_manifest(work / "renders" / "test.csv", [replace(r, split="test") for r in rows])
+    for order in (("manifest.csv", "test.csv"), ("test.csv", "manifest.csv")):
+        config = replace(read_config(work / "toy.yaml"), manifests=("x", *(str(work / "renders" / m) for m in order)))
+        assert [(root, len(found)) for root, found in evaluate._test_renders(config)] == [(work / "renders", 24)]
 
 
 def test_the_ablation_leaves_renders_out_and_reports_every_row(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -137,4 +137,5 @@ def test_a_class_map_that_is_no_yaml_is_refused(tmp_path: Path, capsys: pytest.C
     (tmp_path / "map.yaml").write_text("a: [", encoding="utf-8")
     wanted = ["import", "folder", str(tmp_path), "--source", "shop", "--out", str(tmp_path / "out.csv")]
     assert main([*wanted, "--class-map", str(tmp_path / "map.yaml")]) == 2
+    assert main([*wanted, "--class-map", str(tmp_path)]) == 2  # a folder
     assert "is no YAML" in capsys.readouterr().err

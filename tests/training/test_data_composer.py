@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 from dataclasses import replace
 from pathlib import Path
 
@@ -278,3 +279,13 @@ def test_the_commands_build_banks_and_a_sheet(photos: Path) -> None:
     first = (photos / "s.png").read_bytes()
     assert main([*sheet, "--draw-boxes"]) == 0
     assert (photos / "s.png").read_bytes() == first
+
+
+def test_a_manifest_that_is_not_there_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["composer", "bank", str(tmp_path / "no.csv"), "--masks", "m", "--out", "o"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("training.composer", run_name="__main__")
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("error: ")

@@ -107,17 +107,17 @@ def test_a_run_starts_from_the_classifier_of_the_same_fold(tmp_path: Path) -> No
     config = read_config(write_config(tmp_path, write_pictures(tmp_path), start_from=str(start), detector=detector))
     network = DetectorNetwork(config.architecture, config.detector, Rollup.of(load_taxonomy()))
     with pytest.raises(ArgumentError, match=r"fast-fold0.*train_classifier .*--fold 0"):
-        first_weights(network, config, 0, runs=tmp_path, cache=tmp_path)
+        first_weights(network, config, 0, (), runs=tmp_path, cache=tmp_path)
     torch.manual_seed(1)
     trained = Network("test_efficientnet", Rollup.of(load_taxonomy()))
     (tmp_path / "fast-fold0").mkdir()
     torch.save(trained.state_dict(), tmp_path / "fast-fold0" / "average.pt")
-    first_weights(network, config, 0, runs=tmp_path, cache=tmp_path)
+    first_weights(network, config, 0, (), runs=tmp_path, cache=tmp_path)
     assert network.context is not None
     torch.testing.assert_close(network.context.state_dict(), trained.state_dict())
     torch.testing.assert_close(network.body.conv_stem.weight, trained.backbone.conv_stem.weight)
     with pytest.raises(ArgumentError, match="--final"):
-        first_weights(network, config, None, runs=tmp_path, cache=tmp_path)
+        first_weights(network, config, None, (), runs=tmp_path, cache=tmp_path)
 
 
 def test_a_detector_without_a_classifier_to_start_from_has_none_inside(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_detector_without_a_classifier_to_start_from_has_none_inside(tmp_path:
     config = read_config(write_config(tmp_path, write_pictures(tmp_path), detector=detector))
     network = DetectorNetwork(config.architecture, config.detector, Rollup.of(load_taxonomy()))
     with pytest.raises(ArgumentError, match="start_from"):
-        first_weights(network, config, 0, runs=tmp_path, cache=tmp_path)
+        first_weights(network, config, 0, (), runs=tmp_path, cache=tmp_path)
 
 
 def test_a_classifier_of_its_own_judges_whole_photos_and_stays_out_of_the_detector_s_file(
@@ -141,9 +141,9 @@ def test_a_classifier_of_its_own_judges_whole_photos_and_stays_out_of_the_detect
     network = DetectorNetwork(config.architecture, config.detector, rollup).eval()
     classifier_config(tmp_path, name="judge", architecture="test_resnet", partners=[str(classifier_config(tmp_path))])
     with pytest.raises(ArgumentError, match=r"judge needs its partner fast; .*--fold 0"):
-        first_weights(network, config, 0, runs=tmp_path, cache=tmp_path)
+        first_weights(network, config, 0, (), runs=tmp_path, cache=tmp_path)
     classifier_config(tmp_path, name="judge", architecture="test_resnet")
-    first_weights(network, config, 0, runs=tmp_path, cache=tmp_path)
+    first_weights(network, config, 0, (), runs=tmp_path, cache=tmp_path)
     assert network.context is not None
     assert network.context.architecture == "test_resnet"
 
@@ -151,11 +151,17 @@ def test_a_classifier_of_its_own_judges_whole_photos_and_stays_out_of_the_detect
     draft = draft_card(name="judge", architecture="test_resnet", input=how, taxonomy=taxonomy)
     card = export_weights(trained, draft, tmp_path / "out")
     with pytest.raises(ArgumentError, match=r"needs the classifier 'judge', neither in .* nor bundled"):
-        with_classifier(config, tmp_path)
-    named = with_classifier(config, tmp_path / "out")
+        with_classifier(config, tmp_path, tmp_path)
+    final = tmp_path / "judge-final" / "average.pt"
+    final.parent.mkdir()
+    torch.save(trained.state_dict() | {"head.bias": trained.head.bias + 1}, final)
+    with pytest.raises(ArgumentError, match="ship judge first"):
+        with_classifier(config, tmp_path / "out", tmp_path)
+    torch.save(trained.state_dict(), final)
+    named = with_classifier(config, tmp_path / "out", tmp_path)
     assert named.detector.classifier == card.model_id
     monkeypatch.setattr(ship_detector, "list_models", lambda: [card])
-    assert with_classifier(config, tmp_path) == named
+    assert with_classifier(config, tmp_path, tmp_path) == named
     draft = draft_card(
         name="finder", architecture=config.architecture, input=config.input, taxonomy=taxonomy, detector=named.detector
     )
@@ -289,7 +295,7 @@ def test_detectors_are_compared_on_the_same_photos(tmp_path: Path, monkeypatch: 
         detector = {"head": head, "channels": 32, "convs": 1}
         paths.append(write_config(tmp_path / head, manifest, name=head, detector=detector))
         looked = [*shop("a", 0), *shop("b", 1), *shop("c", 2)]
-        write_looked(tmp_path / "runs" / f"{head}-fold0" / "held_out.jsonl", looked)
+        write_looked(tmp_path / "runs" / f"{head}-fold0" / "held_out.jsonl", looked, read_config(paths[-1]).detector)
     argv = [*paths, "--folds", 0, "--runs", tmp_path / "runs", "--report", tmp_path / "report"]
     monkeypatch.setattr("sys.argv", ["compare", *map(str, argv)])
     compare.main()
@@ -325,6 +331,24 @@ def test_a_look_at_the_best_crop_helps_to_rank_photos() -> None:
     assert ivory["n_in_company"] > 0
 
 
+def test_photos_of_one_name_in_two_folders_keep_their_own_scores() -> None:
+    part = shop("a", 0) + shop("b", 1)
+    folders = [f"{r.group}-{n}" for n, r in enumerate(i.record for i in part)]
+    part = [replace(i, record=replace(i.record, path=f"data/{f}/1.jpg")) for i, f in zip(part, folders, strict=True)]
+    table = score_table(
+        [{"path": f"{f}/1.jpg", "source": i.record.source, "object_id": "", "group": i.record.group, "leaf": "x"}
+         for i, f in zip(part, folders, strict=True)],
+        np.array([[1.0 * (i.record.group == g) for g in GROUPS] for i in part]),
+        np.ones((len(part), 1)),
+        groups=GROUPS,
+        leaves=("x",),
+    )  # fmt: skip
+    identity = {group: Platt() for group in GROUPS}
+    fusion = image_fusion([part], [table], identity, folders=[Path("data")], resamples=2)
+    assert fusion["n"] == len(part)
+    assert fusion["groups"]["ivory"]["classifier"]["auroc"]["value"] == 1.0
+
+
 def with_crops(item: Looked, rng: np.random.Generator) -> Looked:
     """The best box looked at again by something that tells products from the rest a little."""
     crops = np.full(len(item.found), np.nan, np.float32)
@@ -341,8 +365,8 @@ def test_a_second_look_that_knows_better_raises_ap(tmp_path: Path) -> None:
             crops = np.where(right, 0.9, 0.1).astype(np.float32)
             crops[n - 1 :] = np.nan  # not looked at
             looked.append(replace(one, found=replace(one.found, crop_scores=crops)))
-    write_looked(tmp_path / "l.jsonl", looked)
-    again = read_looked(tmp_path / "l.jsonl")
+    write_looked(tmp_path / "l.jsonl", looked, DetectorSettings())
+    again = read_looked(tmp_path / "l.jsonl", DetectorSettings())
     np.testing.assert_array_equal(again[0].found.crop_scores, looked[0].found.crop_scores)
     measured = second_look({"real": again}, {group: Platt() for group in GROUPS}, DetectorSettings())
     assert measured["ap50"]["real"]["after"]["ivory"] > measured["ap50"]["real"]["before"]["ivory"] + 0.02
@@ -354,7 +378,7 @@ def test_crops_are_looked_at_anew_once_the_classifier_or_the_detections_have_cha
     config = read_config(write_config(tmp_path, write_pictures(tmp_path)))
     judge = read_classifier_config(classifier_config(tmp_path))
     first, weights = tmp_path / "tiny-fold0" / "held_out.jsonl", tmp_path / "fast-fold0" / "average.pt"
-    write_looked(first, shop("shop-b", 1))
+    write_looked(first, shop("shop-b", 1), config.detector)
     weights.parent.mkdir()
     torch.save(Network("test_efficientnet", Rollup.of(load_taxonomy())).state_dict(), weights)
     looks: list[int] = []
@@ -382,7 +406,7 @@ def test_log_odds_stay_finite() -> None:
 def test_the_report_of_a_run_is_complete_and_self_contained(tmp_path: Path) -> None:
     config = read_config(write_config(tmp_path, tmp_path / "manifest.csv"))
     looked = shop("a", 0) + [replace(i, record=replace(i.record, synthetic=True)) for i in shop("r", 1)]
-    write_looked(tmp_path / "tiny-fold0" / "held_out.jsonl", looked)
+    write_looked(tmp_path / "tiny-fold0" / "held_out.jsonl", looked, config.detector)
     report, policy = evaluate(config, [0], tmp_path, resamples=10)
     assert isinstance(report, Report)
     page = write_report(report, tmp_path / "report")
@@ -394,7 +418,26 @@ def test_the_report_of_a_run_is_complete_and_self_contained(tmp_path: Path) -> N
     card = shipped_card(config, policy, report)
     assert "curve" not in card.metrics["real"]["groups"]["ivory"]
     assert "| `ivory` |" in "\n".join(metrics_block([card]))
+    assert "; renders (kept apart)" in report.measured_on
     assert parse_card(json.loads(json.dumps(card.to_json()))).operating_points == card.operating_points
+
+
+def test_a_report_of_photographs_alone_does_not_speak_of_renders(tmp_path: Path) -> None:
+    config = read_config(write_config(tmp_path, tmp_path / "manifest.csv"))
+    write_looked(tmp_path / "tiny-fold0" / "held_out.jsonl", shop("a", 0), config.detector)
+    report, _ = evaluate(config, [0], tmp_path, resamples=2)
+    assert "render" not in report.measured_on
+
+
+def test_boxes_that_other_settings_chose_are_refused(tmp_path: Path) -> None:
+    config = read_config(write_config(tmp_path, tmp_path / "manifest.csv"))
+    write_looked(tmp_path / "tiny-fold0" / "held_out.jsonl", shop("a", 0), config.detector)
+    lighter = replace(config, detector=replace(config.detector, floor=0.3, fusion_detector=0.7))
+    assert evaluate(lighter, [0], tmp_path, resamples=2)
+    for change in ({"contrast": 3.0}, {"nms_iou": 0.9}, {"context": 0.2}):
+        other = replace(config, detector=replace(config.detector, **change))
+        with pytest.raises(ArgumentError, match="looks again"):
+            evaluate(other, [0], tmp_path, resamples=2)
 
 
 def test_sheets_show_products_and_negatives_in_equal_number(tmp_path: Path) -> None:

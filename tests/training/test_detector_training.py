@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import logging
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from tests.training.detector_helpers import write_config, write_pictures
 from training import train_detector
-from training.data.manifest import Box, Record
+from training.data.manifest import Box, Record, read_manifest, write_manifest
 from training.detector import scenes
 from training.detector.coco import coco_map, judge
 from training.detector.config import DetectorConfig, read_config
@@ -223,7 +224,7 @@ def test_a_fold_writes_weights_and_what_it_finds_in_unseen_sources(tmp_path: Pat
     train(config, read_records(config.photos), 0, runs=tmp_path / "runs", cache=tmp_path)
     logging.disable(logging.NOTSET)
     folder = tmp_path / "runs" / "tiny-fold0"
-    looked = read_looked(folder / "held_out.jsonl")
+    looked = read_looked(folder / "held_out.jsonl", config.detector)
     assert [item.record.source for item in looked] == ["shop-b"] * 4
     with (folder / "map.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -236,6 +237,41 @@ def test_a_fold_writes_weights_and_what_it_finds_in_unseen_sources(tmp_path: Pat
     trained.load_state_dict(torch.load(folder / "average.pt", weights_only=True))
     export_detector(trained, card, tmp_path / "model")
     assert load_detector(tmp_path / "model", device="cpu").predict(tmp_path / "0.png").ok
+
+
+def test_what_shows_a_held_out_photo_teaches_a_detector_nothing(
+    tmp_path: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = read_manifest(manifest)
+    for path in ("copy.png", "broken.png"):
+        shutil.copy(tmp_path / rows[4].path, tmp_path / path)
+    copy, broken = (
+        dataclasses.replace(rows[4], path=p, source="shop-a", object_id="") for p in ("copy.png", "broken.png")
+    )
+    write_manifest(manifest, [*rows, copy, broken])
+    (tmp_path / "broken.png").write_bytes(b"junk")
+    config = read_config(write_config(tmp_path, manifest))
+    taught: list[str] = []
+    pasted: list[object] = []
+    monkeypatch.setattr(
+        train_detector, "Batches", lambda records, rows, *_, **__: taught.extend(records[i].path for i in rows)
+    )
+    monkeypatch.setattr(train_detector, "_composer", lambda _, unseen, without, __: pasted.append(without))
+    monkeypatch.setattr(Run, "fit", lambda *_, **__: None)
+    train(config, read_records(config.photos), 0, runs=tmp_path / "runs", cache=tmp_path, stop_at=1)
+    assert [Path(path).name for path in taught] == [r.path for r in rows[:4]]
+    assert "1 photos cannot be read" in caplog.text
+    assert pasted == [{("shop-a", "copy.png"), *(("shop-b", r.path) for r in rows[4:])}]
+
+
+def test_a_run_that_has_learnt_from_what_is_held_out_now_is_refused(tmp_path: Path, manifest: Path) -> None:
+    config = read_config(write_config(tmp_path, manifest))
+    train(config, read_records(config.photos), 0, runs=tmp_path / "runs", cache=tmp_path, stop_at=1)
+    rows = read_manifest(manifest)
+    shutil.copy(tmp_path / rows[0].path, tmp_path / "copy.png")
+    write_manifest(manifest, [*rows, dataclasses.replace(rows[0], path="copy.png", source="shop-b", object_id="")])
+    with pytest.raises(ArgumentError, match=r"learnt from 1 photos that are held out now, '0\.png' of 'shop-a'"):
+        train(config, read_records(config.photos), 0, runs=tmp_path / "runs", cache=tmp_path)
 
 
 def test_two_processes_train_one_network_and_go_on_where_they_stopped(tmp_path: Path, manifest: Path) -> None:

@@ -62,7 +62,7 @@ def test_clusters_are_kept_until_a_photo_changes(
     save(tmp_path / "3.jpg", picture(7))
     assert photo_clusters(records, files(tmp_path, records), tmp_path / "cache") == [0, 1, 2, 3, 4]
     (tmp_path / "0.jpg").unlink()
-    assert photo_clusters(records, files(tmp_path, records), tmp_path / "cache") == [0, 1, 2, 3, 4]
+    assert photo_clusters(records, files(tmp_path, records), tmp_path / "cache") == [-1, 1, 2, 3, 4]
 
 
 def test_the_composer_pastes_nothing_of_barred_photos(records: list[Record]) -> None:
@@ -70,12 +70,19 @@ def test_the_composer_pastes_nothing_of_barred_photos(records: list[Record]) -> 
     assert names == {("a", "0.jpg"), ("b", "3.jpg")}
     patch = np.zeros((4, 4, 4), np.uint8)
     cutouts = CutoutBank(
-        [Cutout(patch, r.leaf, r.group, r.source, r.object_id, f"photos/{r.path}") for r in records], photo_weight=3.0
+        [Cutout(patch, r.leaf, r.group, r.source, r.object_id, r.path) for r in records], photo_weight=3.0
     ).without_photos(names)
-    assert [c.path for c in cutouts.cutouts] == ["photos/1.jpg", "photos/2.jpg", "photos/4.jpg"]
+    assert [c.path for c in cutouts.cutouts] == ["1.jpg", "2.jpg", "4.jpg"]
     assert cutouts.photo_weight == 3.0
     grounds = BackgroundBank([Background(patch[..., :3], "photo", r.source, r.path) for r in records])
     assert [b.path for b in grounds.without_photos(names).backgrounds] == ["1.jpg", "2.jpg", "4.jpg"]
+
+
+def test_photos_are_named_by_their_place_in_their_manifest_s_folder(records: list[Record]) -> None:
+    placed = [replace(r, path=f"data/more/{r.path}") for r in records]
+    assert photo_names(placed, {0}, [Path("data"), Path("data/more")]) == {("a", "0.jpg")}
+    assert photo_names(placed, {0}, [Path("data")]) == {("a", "more/0.jpg")}
+    assert photo_names(placed, {0}, [Path("da")]) == {("a", "data/more/0.jpg")}
 
 
 def test_every_test_row_is_tested_once(records: list[Record]) -> None:
@@ -83,6 +90,8 @@ def test_every_test_row_is_tested_once(records: list[Record]) -> None:
     rows = [*(replace(r, split="test") for r in records), *renders, record("t.jpg", source="c", split="train")]
     folds = [["a"], ["b"]]
     assert [held_out_rows(rows, folds, k) for k in (0, 1)] == [[0, 1, 6, 8], [2, 3, 4, 5, 7]]
+    rows[0] = replace(rows[0], split="dropped")
+    assert held_out_rows(rows, folds, 0) == [1, 6, 8]
 
 
 def test_a_path_of_two_tested_photos_is_refused(records: list[Record]) -> None:
@@ -92,8 +101,14 @@ def test_a_path_of_two_tested_photos_is_refused(records: list[Record]) -> None:
 
 
 def test_sources_that_are_held_out_must_be_there(caplog: pytest.LogCaptureFixture) -> None:
-    check_sources([["a"], ["b"]], ["b"], {"a", "b", "c"}, [1])
-    assert "never measured: c" in caplog.text
+    photos = [record(f"{source}.jpg", source=source) for source in ("a", "b", "c", "d")]
+    photos.append(record("e.jpg", source="e", split="test"))
+    check_sources([["a"], ["b"]], ["b", "d"], photos, [1])
+    assert "never measured: c\n" in caplog.text
+    assert "of no use: d\n" in caplog.text
+    mixed = [*photos, record("e2.jpg", source="e", split="train"), record("b2.jpg", source="b", split="test")]
+    with pytest.raises(ArgumentError, match=r"teach and are tested on; .*: \['e'\]"):
+        check_sources([["a"], ["b"]], [], mixed, [])
     for folds, without, wanted, message in (
         ([["a"], ["a", "b"]], [], [], "more than one fold"),
         ([["a"], ["bee"]], [], [], "bee"),
@@ -102,4 +117,4 @@ def test_sources_that_are_held_out_must_be_there(caplog: pytest.LogCaptureFixtur
         ([["a"]], [], [-1], "no fold"),
     ):
         with pytest.raises(ArgumentError, match=message):
-            check_sources(folds, without, {"a", "b"}, wanted)
+            check_sources(folds, without, photos[:2], wanted)

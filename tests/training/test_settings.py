@@ -10,7 +10,9 @@ import yaml
 
 from training.classifier.config import read_config as read_classifier
 from training.detector.config import read_config as read_detector
+from training.prepare import load_config as load_data
 from training.settings import checked, read_yaml
+from training.synth.config import load_config as load_synth
 from wildvision.errors import ArgumentError
 
 
@@ -58,10 +60,34 @@ def test_values_of_another_kind_are_named(key: str, value: object) -> None:
         checked(GOOD | {key: value}, Recipe, "here")
 
 
-def test_a_number_that_yaml_takes_for_text_is_explained(tmp_path: Path) -> None:
-    (tmp_path / "toy.yaml").write_text(yaml.safe_dump(GOOD).replace("rate: 1", "rate: 1e-3"), encoding="utf-8")
-    with pytest.raises(ArgumentError, match=r"rate = '1e-3' is no float; .* write 1\.0e-3"):
+@pytest.mark.parametrize("number", ["1e-3", "1.5e3"])
+def test_a_number_that_yaml_takes_for_text_is_explained(tmp_path: Path, number: str) -> None:
+    (tmp_path / "toy.yaml").write_text(yaml.safe_dump(GOOD).replace("rate: 1", f"rate: {number}"), encoding="utf-8")
+    with pytest.raises(ArgumentError, match=rf"rate = '{number}' is no float; .* write 1\.0e-3"):
         checked(read_yaml(tmp_path / "toy.yaml"), Recipe, "here")
+
+
+@pytest.mark.parametrize("change", [{"floor": "low"}, {"channels": 96.0}, {"colour": 1}])
+def test_settings_of_a_detector_are_checked_too(tmp_path: Path, change: dict[str, Any]) -> None:
+    raw = yaml.safe_load(Path("configs/detector-default.yaml").read_text(encoding="utf-8"))
+    raw["detector"] |= change
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(raw), encoding="utf-8")
+    with pytest.raises(ArgumentError, match=next(iter(change))):
+        read_detector(tmp_path / "mine.yaml")
+
+
+@pytest.mark.parametrize(
+    ("read", "path", "change"),
+    [
+        (load_data, "configs/data.yaml", {"renders": 5}),
+        (load_synth, "configs/synth.yaml", {"probabilities": {"wall": "x"}}),
+    ],
+)
+def test_lists_and_mappings_are_checked_too(tmp_path: Path, read: Any, path: str, change: dict[str, Any]) -> None:
+    raw = yaml.safe_load(Path(path).read_text(encoding="utf-8")) | change
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(raw), encoding="utf-8")
+    with pytest.raises(ArgumentError, match=next(iter(change))):
+        read(tmp_path / "mine.yaml")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -67,6 +68,8 @@ def main() -> None:
         print(f"{group} {kind}: {chosen[group, kind]} of {n}")
     for path in draw_sheets(errors, args.data, args.to):
         print(path)
+    if lost := sum(not (args.data / e.path).is_file() for e in errors):
+        print(f"{lost} of {len(errors)} photos are not in {args.data}; their tiles are empty", file=sys.stderr)
 
 
 def choose_errors(table: ScoreTable, count: int, *, seed: int) -> list[Error]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -94,8 +94,8 @@ class BackgroundBank:
         return BackgroundBank(b for b in self.backgrounds if b.source not in sources)
 
     def without_photos(self, photos: Collection[tuple[str, str]]) -> BackgroundBank:
-        """The bank without what comes from ``photos``, pairs of a source and a file name without folders."""
-        return BackgroundBank(b for b in self.backgrounds if (b.source, PurePosixPath(b.path).name) not in photos)
+        """The bank without what comes from ``photos``, pairs of a source and a path as in the manifest."""
+        return BackgroundBank(b for b in self.backgrounds if (b.source, b.path) not in photos)
 
     def save(self, folder: Path) -> None:
         """Write ``backgrounds.npy`` and ``backgrounds.json`` into ``folder``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -115,8 +115,8 @@ class CutoutBank:
         return CutoutBank((c for c in self.cutouts if c.source not in sources), photo_weight=self.photo_weight)
 
     def without_photos(self, photos: Collection[tuple[str, str]]) -> CutoutBank:
-        """The bank without what was cut from ``photos``, pairs of a source and a file name without folders."""
-        kept = (c for c in self.cutouts if (c.source, PurePosixPath(c.path).name) not in photos)
+        """The bank without what was cut from ``photos``, pairs of a source and a path as in the manifest."""
+        kept = (c for c in self.cutouts if (c.source, c.path) not in photos)
         return CutoutBank(kept, photo_weight=self.photo_weight)
 
     def save(self, folder: Path) -> None:

@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         return int(args.run(args) or 0)
-    except (WildvisionError, FileNotFoundError) as error:
+    except (WildvisionError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return USAGE
 

@@ -20,7 +20,7 @@ AMBIGUOUS = "ambiguous"
 NEGATIVE = "none"
 DROPPED = "dropped"
 UNUSED = frozenset({"", DROPPED})
-"""Values of ``split`` that nothing is trained or tested on: not assigned, and left out because it would leak."""
+"""Values of ``split`` that name no part: not assigned, which recipes train on, and left out because it would leak."""
 
 
 @dataclass(frozen=True)

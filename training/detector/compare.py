@@ -17,9 +17,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from training.command import run_script
-from training.detector.config import DetectorConfig, read_config, run_name
+from training.detector.config import DetectorConfig, read_config
 from training.detector.fitting import calibrated, fit_policy
-from training.detector.held_out import read_looked
+from training.detector.held_out import read_folds
 from training.detector.measures import Part, budget, measure_part
 from wildvision.evaluation.bootstrap import Estimate
 from wildvision.models import DetectorNetwork
@@ -45,7 +45,7 @@ def main() -> None:
 
 def compared(config: DetectorConfig, folds: Sequence[int], runs: Path) -> dict[str, Any]:
     """Cost and measures of one recipe; photographs and renders apart."""
-    looked = [i for k in folds for i in read_looked(runs / run_name(config.name, k) / "held_out.jsonl")]
+    looked = read_folds(config, folds, runs)
     policy = fit_policy(looked)
     calibration = {group: p.calibrator for group, p in policy.items()}
     judged = [calibrated(item, calibration) for item in looked]

@@ -1,4 +1,7 @@
-"""The typed form of `configs/detector-*.yaml`; unknown or missing keys are errors. No training here."""
+"""The typed form of `configs/detector-*.yaml`; unknown or missing keys are errors. No training here.
+
+Of ``detector`` what is not named is as :class:`wildvision.models.DetectorSettings` has it.
+"""
 
 from __future__ import annotations
 
@@ -96,6 +99,11 @@ class DetectorConfig:
             raise ArgumentError(f"sizes must be multiples of 32; received {bad}")
 
     @property
+    def folders(self) -> tuple[Path, ...]:
+        """Folders of the manifests, which the paths of their rows start with."""
+        return tuple(Path(part.manifest).parent for part in self.photos)
+
+    @property
     def steps(self) -> int:
         """Optimiser steps."""
         return self.samples // self.batch_size
@@ -171,7 +179,9 @@ def read_config(path: Path, *, data: Path | None = None) -> DetectorConfig:
         return DetectorConfig(
             **values
             | {
-                "detector": DetectorSettings(**raw["detector"]),
+                "detector": DetectorSettings(
+                    **checked(raw["detector"], DetectorSettings, f"{path}: detector", defaults=True)
+                ),
                 "sizes": tuple(raw["sizes"]),
                 "photos": tuple(photos),
                 "not_trained_on": tuple(raw["not_trained_on"]),

@@ -20,9 +20,9 @@ import numpy as np
 from training.command import run_script
 from training.data.masks import Image
 from training.data.sheets import Tile, contact_sheet
-from training.detector.config import read_config, run_name
+from training.detector.config import read_config
 from training.detector.fitting import calibrated, fit_policy
-from training.detector.held_out import Looked, read_looked
+from training.detector.held_out import Looked, read_folds
 from training.detector.measures import usable
 from wildvision.imaging import decode
 from wildvision.models import draw_detections
@@ -43,7 +43,7 @@ def main() -> None:
     args = parser.parse_args()
     config = read_config(args.config)
     folds = args.folds or range(len(config.folds))
-    looked = [i for k in folds for i in read_looked(args.runs / run_name(config.name, k) / "held_out.jsonl")]
+    looked = read_folds(config, folds, args.runs)
     policy = fit_policy(looked)
     calibration = {group: p.calibrator for group, p in policy.items()}
     chosen = [calibrated(item, calibration) for item in choose_photos(looked, args.count, seed=args.seed)]

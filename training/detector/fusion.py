@@ -7,14 +7,15 @@ and measure them too, and scores from weights of their own for each source canno
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from training.detector.held_out import Looked
+from training.folds import inside
 from wildvision.evaluation.bootstrap import Estimate, cluster_weights
 from wildvision.evaluation.metrics import Ranking, aligned, auroc, recall_at_fpr
 from wildvision.evaluation.scores import ScoreTable
@@ -51,6 +52,7 @@ def image_fusion(
     tables: Sequence[ScoreTable],
     calibration: Mapping[str, Calibrator],
     *,
+    folders: Collection[Path] = (),
     resamples: int = 300,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -62,6 +64,7 @@ def image_fusion(
         folds: Calibrated detections of each fold's held-out photos.
         tables: The classifier's scores of the same photos, in any order.
         calibration: The classifier's; puts its logits on the scale of the boxes' log-odds.
+        folders: Folders of the manifests, which paths of ``folds`` start with and those of ``tables`` do not.
         resamples: Bootstrap resamples.
         seed: Of the bootstrap.
 
@@ -70,7 +73,7 @@ def image_fusion(
         with several objects.
     """
     raw = {
-        (source, PurePosixPath(path).name): row
+        (source, path): row
         for table in tables
         for source, path, row in zip(table.source.tolist(), table.path.tolist(), table.raw, strict=True)
     }
@@ -78,7 +81,8 @@ def image_fusion(
     rows = []
     for number, items in enumerate(folds):
         for item in items:
-            row = None if item.record.synthetic else raw.get((item.record.source, PurePosixPath(item.record.path).name))
+            photo = item.record
+            row = None if photo.synthetic else raw.get((photo.source, inside(photo.path, folders)))
             if row is not None:
                 rows.append((number, item, row))
     if not rows:

@@ -11,12 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from training.data.manifest import Record, record_from_row, row_from_record
+from training.detector.config import DetectorConfig, run_name
 from wildvision.backends.torch_backend import TorchBackend
 from wildvision.contract import Detections
 from wildvision.errors import ArgumentError
 from wildvision.imaging import Preprocess
-from wildvision.models import Detector, DetectorNetwork, draft_card
+from wildvision.models import Detector, DetectorNetwork, DetectorSettings, draft_card
 from wildvision.taxonomy import load_taxonomy
+
+DECISIVE = ("head", "channels", "convs", "context", "peak", "contrast", "nms_iou", "nested", "max_boxes")
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,11 @@ def look(detector: Detector, records: Sequence[Record], *, batch_size: int = 16)
     return (Looked(r, d) for r, d in zip(records, found, strict=True) if d.ok)
 
 
-def write_looked(path: Path, looked: Iterable[Looked]) -> None:
-    """Write one line a photo."""
+def write_looked(path: Path, looked: Iterable[Looked], settings: DetectorSettings) -> None:
+    """Write one line a photo after one of the ``settings`` that the boxes were scored and chosen by."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8") as file:
+        file.write(_settings(settings) + "\n")
         for item in looked:
             d = item.found
             row = {
@@ -68,16 +72,29 @@ def write_looked(path: Path, looked: Iterable[Looked]) -> None:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def read_looked(path: Path) -> list[Looked]:
+def read_folds(config: DetectorConfig, folds: Iterable[int], runs: Path) -> list[Looked]:
+    """What the runs of ``folds`` found in the photos that they had not seen; errors as of :func:`read_looked`."""
+    files = [runs / run_name(config.name, k) / "held_out.jsonl" for k in folds]
+    return [item for file in files for item in read_looked(file, config.detector)]
+
+
+def read_looked(path: Path, settings: DetectorSettings) -> list[Looked]:
     """Read what :func:`write_looked` wrote.
 
     Raises:
-        ArgumentError: No such file: the run has not been trained to its end.
+        ArgumentError: No such file: the run has not been trained to its end. Or its boxes were scored and chosen by
+            other settings.
     """
     if not path.is_file():
         raise ArgumentError(f"no detections at {path}; train that fold first with 'python -m training.train_detector'")
     found = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    head, *lines = path.read_text(encoding="utf-8").splitlines()
+    if head != _settings(settings):
+        raise ArgumentError(
+            f"the boxes of {path} were found by {head}, the configuration says {_settings(settings)}; "
+            "'python -m training.train_detector' looks again, without training a finished run anew"
+        )
+    for line in lines:
         row = json.loads(line)
         detections = Detections(
             boxes=np.array(row["boxes"], np.float32).reshape(-1, 4),
@@ -89,3 +106,8 @@ def read_looked(path: Path) -> list[Looked]:
         )
         found.append(Looked(record_from_row(row["record"]), detections))
     return found
+
+
+def _settings(settings: DetectorSettings) -> str:
+    """Those that decide which boxes are found and how they are scored."""
+    return json.dumps({name: value for name, value in dataclasses.asdict(settings).items() if name in DECISIVE})

@@ -13,6 +13,7 @@ from training.composer import BackgroundBank, CutoutBank, Recipe, compose
 from training.data.annotations import read_annotated
 from training.data.manifest import Record
 from training.detector.config import PhotoSet
+from training.folds import PhotoName
 from wildvision.errors import ArgumentError
 from wildvision.imaging import decode
 
@@ -93,7 +94,7 @@ class Composer:
         self,
         bank: Path,
         unseen: Collection[str],
-        without: Collection[tuple[str, str]],
+        without: Collection[PhotoName],
         leaves: Sequence[str],
         *,
         size: int,
