@@ -281,6 +281,7 @@ def test_the_commands_build_banks_and_a_sheet(photos: Path) -> None:
     assert (photos / "s.png").read_bytes() == first
 
 
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules.*:RuntimeWarning")
 def test_a_manifest_that_is_not_there_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
