@@ -99,7 +99,7 @@ def test_the_numbers_in_the_card_follow_from_the_committed_scores(card: ModelCar
     evaluation = measure(
         judge_across_sources(read_scores(ROOT / "reports" / card.name / "scores.parquet")), model="again"
     )
-    again = json.loads(json.dumps(metrics_block(evaluation, "again")))
+    again = json.loads(json.dumps(metrics_block(evaluation)))
     for kind in ("real", "synthetic"):
         for group, numbers in again[kind]["groups"].items():
             written = card.metrics[kind]["groups"][group]

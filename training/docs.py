@@ -77,6 +77,8 @@ def _part_table(
     title: str, groups: Mapping[str, Mapping[str, Any]], further: Sequence[str], *, boxes: bool
 ) -> Iterator[str]:
     shown, count = (BOX_NUMBERS, "boxes") if boxes else (NUMBERS, "positives")
+    alone = {group: numbers for group, numbers in groups.items() if not numbers[f"n_{count}"]}
+    groups = {group: numbers for group, numbers in groups.items() if group not in alone}
     caveats = {group: numbers["caveat"] for group, numbers in groups.items() if numbers.get("caveat")}
     yield ""
     yield f"{title}. 95 % bootstrap intervals over sources and objects in brackets."
@@ -100,6 +102,11 @@ def _part_table(
             for group, n in groups.items()
             if n["n_sources"] > 1 and "per_source" in n
         ]
+    notes += [
+        f"- `{group}`: none of {numbers['n_negatives']} others shows it; of these "
+        + " and ".join(f"{100 * rate['value']:.2f} % reach {at}" for at, rate in numbers["false_positive_rate"].items())
+        for group, numbers in alone.items()
+    ]
     if notes or further:
         yield from ("", *notes, *further)
 
@@ -114,18 +121,23 @@ def _further(metrics: Mapping[str, Any], part: str) -> Iterator[str]:
         facts = []
         if costs := [row for row in costs if row["strength"] == MIDDLE]:
             worst = max(costs, key=lambda row: row["lost"]["value"])
-            lost, low, high = (100 * worst["lost"][end] for end in ("value", "low", "high"))
+            lost = _with_interval({end: value and 100 * value for end, value in worst["lost"].items()}, 0)
             facts.append(
-                f"worst of {len(costs)} corruptions at the middle strength: {worst['corruption']}, {lost:.0f} "
-                f"[{low:.0f}, {high:.0f}] points of recall at 1 % FPR lost ({_counts(worst['n_positives'], worst)})"
+                f"worst of {len(costs)} corruptions at the middle strength: {worst['corruption']}, {lost} points of "
+                f"recall at 1 % FPR lost ({_counts(worst['n_positives'], worst)})"
             )
         facts += [
-            f"energy of explanations in the boxes: {e['ratio']['value']:.2f} [{e['ratio']['low']:.2f}, "
-            f"{e['ratio']['high']:.2f}] times chance ({_counts(e['n'], e)})"
+            f"energy of explanations in the boxes: {_with_interval(e['ratio'], 2)} times chance ({_counts(e['n'], e)})"
             for e in shown
         ]
         if facts:
             yield f"- `{group}`, {'; '.join(facts)}"
+
+
+def _with_interval(estimate: Mapping[str, float | None], digits: int) -> str:
+    value, low, high = (estimate[end] for end in ("value", "low", "high"))
+    interval = "too few for an interval" if low is None else f"{low:.{digits}f}, {high:.{digits}f}"
+    return f"{value:.{digits}f} [{interval}]"
 
 
 def _counts(photos: int, row: Mapping[str, Any]) -> str:
@@ -134,6 +146,7 @@ def _counts(photos: int, row: Mapping[str, Any]) -> str:
 
 def _by_source(group: str, sources: Mapping[str, Mapping[str, Any]]) -> str:
     found = sorted(sources.items(), key=lambda item: -item[1]["n"])
+    found = [(name, n) for name, n in found if n["fpr_0.01"]["n"]]
     shares = (f"{name} {n['fpr_0.01']['value']:.2f} of {n['n']}" for name, n in found)
     return f"- `{group}`, recall at 1 % FPR by held-out source: {', '.join(shares)}"
 

@@ -88,7 +88,8 @@ def evaluate(config: ClassifierConfig, runs: Path, *, robustness: int = 20) -> t
             if robustness and k == 0:  # no fold's model has seen them, and a third of them has too few negatives
                 rendered.append(_stress(network, config, renders, folder, fold=k))
     costs = (*corruption_costs(photos), *corruption_costs(rendered))
-    return dataclasses.replace(evaluation, robustness=costs, explanations=pointing(explained)), table
+    found = dataclasses.replace(evaluation, robustness=costs, explanations=pointing(explained))
+    return dataclasses.replace(found, measured_on=_measured_on(config, table)), table
 
 
 def _fold_scores(config: ClassifierConfig, fold: int, runs: Path) -> ScoreTable:
@@ -98,6 +99,12 @@ def _fold_scores(config: ClassifierConfig, fold: int, runs: Path) -> ScoreTable:
     if wrong := sorted(elsewhere.intersection(table.source[~table.synthetic].tolist())):
         raise ArgumentError(f"{file} has scores of {wrong}, which another fold holds out now; train the folds anew")
     return table
+
+
+def _measured_on(config: ClassifierConfig, table: ScoreTable) -> str:
+    photos = f"{len(config.folds)} folds, each scored by a model trained on none of its sources"
+    renders = "renders (kept apart) with skies and figure meshes that no model was trained on"
+    return f"{photos}; {renders}" if table.synthetic.any() else photos
 
 
 def load_network(config: ClassifierConfig, run: Path) -> Network:

@@ -65,7 +65,7 @@ def main() -> None:
     card = dataclasses.replace(card, partners=partners)
     # The refitted head's logits are small and not centred: no temperature alone can make probabilities of them.
     card, chosen = recalibrate(card, table, methods=("platt",))
-    card = dataclasses.replace(card, metrics=metrics_block(evaluation, _measured_on(config, table), calibration=chosen))
+    card = dataclasses.replace(card, metrics=metrics_block(evaluation, calibration=chosen))
     written = export_weights(network, card, args.to)
     print(f"{written.name}: {written.weights.bytes / 1e6:.1f} MB, sha256 {written.weights.sha256[:12]}")
 
@@ -94,12 +94,6 @@ def _taught_by_renders(config: ClassifierConfig) -> bool:
     if any(r.synthetic and r.split not in (TEST, DROPPED) for m in config.manifests for r in read_manifest(m)):
         return True
     return config.sampling.composed > 0 and any(c.rendered for c in CutoutBank.load(Path(config.composer_bank)).cutouts)
-
-
-def _measured_on(config: ClassifierConfig, table: ScoreTable) -> str:
-    photos = f"{len(config.folds)} folds, each scored by a model trained on none of its sources"
-    renders = "renders (kept apart) with skies and figure meshes that no model was trained on"
-    return f"{photos}; {renders}" if table.synthetic.any() else photos
 
 
 def _training(config: ClassifierConfig, table: ScoreTable) -> dict[str, Any]:

@@ -3,7 +3,7 @@ import time
 import numpy as np
 import pytest
 
-from wildvision.evaluation.bootstrap import Estimate, caveat, cluster_weights
+from wildvision.evaluation.bootstrap import Estimate, caveat, cluster_weights, rate_caveat
 from wildvision.evaluation.metrics import Ranking, auroc, recall_at_fpr
 
 
@@ -58,6 +58,19 @@ def test_an_undefined_metric_stays_undefined():
     assert str(Estimate(0.5, 0.25, 1.0)) == "0.500 [0.250, 1.000]"
 
 
+def test_resamples_that_are_all_equal_give_no_interval():
+    assert Estimate.of(np.array([0.5]), np.full(9, 0.5)) == Estimate(0.5, None, None)
+    assert str(Estimate(0.5, None, None)) == "0.500 [too few for an interval]"
+
+
+def test_the_interval_of_a_share_is_never_narrower_than_wilson_s():
+    none = Estimate.of(np.array([0.0]), np.zeros(9), share_of=100)
+    assert (none.value, none.low) == (0.0, 0.0)
+    assert none.high == pytest.approx(0.037, abs=1e-3)  # 1 - 0.025 ** (1 / 100) is the exact end
+    wide = Estimate.of(np.array([0.5]), np.linspace(0.1, 0.9, 99), share_of=1000)
+    assert (wide.low, wide.high) == (pytest.approx(0.12), pytest.approx(0.88))
+
+
 def test_a_thousand_resamples_of_five_thousand_photos_take_seconds():
     rng = np.random.default_rng(0)
     y = rng.random(5000) < 0.2
@@ -69,10 +82,16 @@ def test_a_thousand_resamples_of_five_thousand_photos_take_seconds():
 
 
 def test_small_counts_are_said():
-    assert "nothing" in caveat(0, 0, 0, 5000)
-    assert "one source" in caveat(40, 40, 1, 5000)
-    assert "too narrow" in caveat(4, 4, 2, 5000)
-    assert "cannot be told from 0" in caveat(400, 300, 5, 999)
-    assert "one source" in caveat(40, 40, 1, 55)
-    assert "only 55 negatives" in caveat(40, 40, 1, 55)
-    assert caveat(400, 300, 5, 1000) is None
+    assert caveat(0, 0) == "no positives"
+    assert "one source" in caveat(40, 1)
+    assert "too narrow" in caveat(4, 2)
+    assert caveat(300, 5) is None
+    rates = (0.01, 0.001)
+    assert rate_caveat(1000, 5, a_fold=False, rates=rates) is None
+    assert rate_caveat(999, 5, a_fold=False, rates=rates) == (
+        "only 999 negatives: a false-positive rate of 0.1 % cannot be told from 0"
+    )
+    assert "only 20 negatives in one fold: a false-positive rate of 1 % or 0.1 %" in rate_caveat(
+        20, 5, a_fold=True, rates=rates
+    )
+    assert rate_caveat(5000, 1, a_fold=False, rates=rates) == "negatives of one source"

@@ -295,10 +295,13 @@ def test_a_card_says_of_its_numbers_when_the_model_was_trained_on_these_sources(
     recipe = {"folds": [[first], [second]], "not_trained_on": [second]}
     card = dataclasses.replace(load_card(folder), training={"recipe": recipe})
     write_card(card, path)
-    write_scores(dataclasses.replace(table, model=card.model_id), tmp_path / "scores.csv")
+    by = card.model_id.replace(card.name, "another-name-of-the-same-weights")
+    write_scores(dataclasses.replace(table, model=by), tmp_path / "scores.csv")
     arguments = ["--scores", str(tmp_path / "scores.csv"), "--model", str(folder), "--out", str(tmp_path / "r")]
     more = ["--write-card", "--resamples", "5"] if command == "evaluate" else []
     assert main([command, *arguments, *more]) == 0
     said = load_card(folder if command == "evaluate" else tmp_path / "r").metrics["measured_on"]
     assert said.endswith(f"trained on photos of {first}")
     assert f"trained on photos of {first}: numbers on these flatter it" in caplog.text
+    if command == "evaluate":
+        assert json.loads((tmp_path / "r" / "report.json").read_text())["measured_on"] == said

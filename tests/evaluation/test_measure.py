@@ -3,11 +3,13 @@ import json
 
 import numpy as np
 import pytest
+from sklearn.metrics import average_precision_score
 
 from tests.evaluation.tables import make_table
 from wildvision.errors import ArgumentError
+from wildvision.evaluation.bootstrap import cluster_weights
 from wildvision.evaluation.judging import judge, judge_across_sources
-from wildvision.evaluation.measure import measure
+from wildvision.evaluation.measure import _bounded_ppv, measure
 from wildvision.policy import NEVER, OperatingPoint, Platt
 
 POINT = OperatingPoint(review=0.2, block=0.6)
@@ -72,9 +74,20 @@ def test_renders_change_no_number_of_the_photographs():
     assert before.synthetic != after.synthetic
 
 
-def test_a_group_without_positives_is_absent_and_said():
+def test_a_group_without_positives_is_measured_by_its_false_alarms():
     table = make_table(300)
-    part = evaluation(table.where(table.group != "hornbill_casque")).real
+    table = table.where(table.group != "hornbill_casque")
+    found = measure(judged(table), model="m", resamples=20).real.groups["hornbill_casque"]
+    fired = judged(table).review[table.judged, table.groups.index("hornbill_casque")].mean()
+    assert found.false_positive_rate["review"].value == pytest.approx(fired)
+    assert found.n_positives == 0 and "no positives" in found.caveat
+    assert {found.auroc.value, found.recall["review"].value, found.ppv["review"]["0.01"].value} == {None}
+    assert sum(share["n"] for share in found.per_leaf.values()) == found.n_negatives
+
+
+def test_a_group_without_positives_and_without_thresholds_is_absent_and_said():
+    table = make_table(300)
+    part = measure(judge_across_sources(table.where(table.group != "hornbill_casque")), model="m", resamples=5).real
     assert part.absent == ("hornbill_casque",)
     assert "hornbill_casque" not in part.groups
 
@@ -86,6 +99,49 @@ def test_worst_errors_are_the_worst():
     assert false == sorted(false, reverse=True)
     assert missed == sorted(missed)
     assert all(not e["leaf"].startswith("ivory") for e in found.worst["false"])
+
+
+def test_photos_on_the_right_side_are_no_errors():
+    table = make_table(400, skill=60.0)
+    found = evaluation(table).real.groups["ivory"]
+    assert found.recall_at_fpr["0.01"].value == 1.0
+    assert found.worst["missed"] == []
+    assert len(found.worst["false"]) <= 0.01 * found.n_negatives
+
+
+def test_average_precision_is_scikit_learn_s_for_one_model():
+    for seed in range(5):
+        table = make_table(60, skill=1.0, seed=seed)
+        known = table.where(table.judged)
+        for k, group in enumerate(table.groups):
+            y = known.labels(group)
+            if y.any():
+                found = evaluation(table).real.groups[group].average_precision.value
+                assert found == pytest.approx(average_precision_score(y, known.raw[:, k]), abs=1e-9)
+
+
+def test_resamples_without_flags_are_not_left_out_of_a_ppv():
+    y = np.arange(40) < 20
+    flags = np.arange(40) < 2
+    weights = cluster_weights([f"s{i}" for i in range(40)], ["o"] * 40, y, resamples=500, rng=np.random.default_rng(0))
+    found = _bounded_ppv(flags, y, weights, 0.01)
+    assert found.value > 0 == found.low
+
+
+def test_folds_with_few_negatives_are_said():
+    table = make_table(900, skill=2.0)
+    few = np.where(table.labels("ivory") | (np.arange(900) % 50 == 0), 0, 1)
+    said = evaluation(dataclasses.replace(table, fold=few)).real.groups["ivory"].caveat
+    assert "negatives in one fold: a false-positive rate of 1 % or 0.1 % cannot be told from 0" in said
+
+
+def test_photos_of_folds_without_negatives_are_counted_and_their_share_is_undefined():
+    table = make_table(600, skill=2.0)
+    alone = table.labels("ivory") & (table.source == table.source[table.labels("ivory")][0]) & table.judged
+    table = dataclasses.replace(table, fold=np.where(alone, 1, 0), source=np.where(alone, "lonely", table.source))
+    found = evaluation(table).real.groups["ivory"]
+    assert f"{alone.sum()} photos of folds without negatives are not ranked" in found.caveat
+    assert found.per_source["lonely"]["fpr_0.01"].value is None
 
 
 def test_confusion_counts_every_labelled_photo():
@@ -140,8 +196,21 @@ def test_positives_of_one_source_are_said_to_be_judged_in_sample():
     table = make_table(400)
     one = dataclasses.replace(table, source=np.where(table.group == "rhino_horn", "seizure", table.source))
     policy = judge_across_sources(one).policy
-    assert "rhino_horn (real)" in policy
-    assert "ivory (real)" not in policy
+    assert "on the photos themselves for rhino_horn," in policy
+
+
+def test_groups_with_few_photographs_are_judged_by_a_policy_of_renders_too_as_their_cards_are():
+    table = make_table(900, skill=4.0, synthetic=0.5)
+    kept = ~table.labels("rhino_horn") | table.synthetic | (np.cumsum(table.labels("rhino_horn")) <= 4)
+    table = table.where(kept)
+    both = judge_across_sources(table)
+    assert "with renders for rhino_horn;" in both.policy or both.policy.endswith("with renders for rhino_horn")
+    column = table.groups.index("rhino_horn")
+    photographs = table.where(~table.synthetic)
+    alone = judge_across_sources(photographs)
+    assert not np.allclose(both.probabilities[~table.synthetic, column], alone.probabilities[:, column])
+    ivory = table.groups.index("ivory")
+    np.testing.assert_array_equal(both.review[~table.synthetic, ivory], alone.review[:, ivory])
 
 
 def test_a_missing_operating_point_is_refused():

@@ -53,6 +53,13 @@ def test_a_report_is_json_and_one_self_contained_page(evaluation, tmp_path):
     assert "<made-up>" not in page
 
 
+def test_a_report_says_what_it_was_measured_on(evaluation, tmp_path):
+    said = dataclasses.replace(evaluation, measured_on="photos that <the model> was trained on")
+    page = write_report(said, tmp_path).read_text()
+    assert "photos that &lt;the model&gt; was trained on" in page
+    assert json.loads((tmp_path / "report.json").read_text())["measured_on"] == said.measured_on
+
+
 def test_real_and_synthetic_numbers_stand_in_sections_of_their_own(evaluation, tmp_path):
     page = write_report(evaluation, tmp_path).read_text()
     assert page.index('class="real"') < page.index('class="synthetic"')
@@ -96,7 +103,8 @@ def test_without_matplotlib_the_extra_is_named(evaluation, tmp_path, monkeypatch
 def test_a_card_gets_numbers_counts_and_intervals_but_no_curves_and_no_photos(evaluation, model, tmp_path):
     folder = tmp_path / "model"
     shutil.copytree(model, folder)
-    write_metrics(evaluation, folder, "made-up photos", calibration={"ivory": {"n_positives": 3}})
+    said = dataclasses.replace(evaluation, measured_on="made-up photos")
+    write_metrics(said, folder, calibration={"ivory": {"n_positives": 3}})
     metrics = load_card(folder).metrics
     ivory = metrics["real"]["groups"]["ivory"]
     assert metrics["measured_on"] == "made-up photos"
@@ -110,4 +118,4 @@ def test_a_card_gets_numbers_counts_and_intervals_but_no_curves_and_no_photos(ev
 
 
 def test_a_block_without_renders_says_so(evaluation):
-    assert metrics_block(dataclasses.replace(evaluation, synthetic=None), "photos")["synthetic"] is None
+    assert metrics_block(dataclasses.replace(evaluation, synthetic=None))["synthetic"] is None

@@ -74,11 +74,17 @@ def test_perfectly_separated_logits_give_finite_parameters():
         assert 0 < p.min() < 0.5 < p.max() < 1
 
 
-def test_prevalence_moves_the_probabilities_to_the_stated_base_rate():
+@pytest.mark.parametrize("method", ["platt", "isotonic"])
+@pytest.mark.parametrize("prevalence", [0.5, 0.01, 1e-3, 1e-4])
+@pytest.mark.parametrize("positives", [None, 30])
+def test_prevalence_moves_the_probabilities_to_the_stated_base_rate(method, prevalence, positives):
     g, y, _ = sample(5000)
-    calibrated = fit("platt", g, y, prevalence=0.01).apply(g)
-    weighted = 0.01 * calibrated[y].mean() + 0.99 * calibrated[~y].mean()
-    assert weighted == pytest.approx(0.01, abs=0.002)
+    if positives:
+        kept = ~y | (np.cumsum(y) <= positives)
+        g, y = g[kept], y[kept]
+    calibrated = fit(method, g, y, prevalence=prevalence).apply(g)
+    mean = prevalence * calibrated[y].mean() + (1 - prevalence) * calibrated[~y].mean()
+    assert mean == pytest.approx(prevalence, rel=0.05)
 
 
 def test_choice_follows_the_likelihood_on_held_out_sources():

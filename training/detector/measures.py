@@ -150,7 +150,7 @@ def measure_part(
             ap50=Estimate.of(once, often),
             recall_at_budget=table.recall(within, own, weights),
             recall_at_review=table.recall(flagged, own, weights),
-            caveat=caveat(len(having), len({(r.source, r.object_id or r.path) for r in having}), n_sources),
+            caveat=caveat(len({(r.source, r.object_id or r.path) for r in having}), n_sources),
             curve=curve,
         )
     leaves: dict[str, list[bool]] = defaultdict(list)
@@ -218,7 +218,7 @@ class _Table:
             n = w @ there
             return np.asarray(np.divide(w @ hits, n, out=np.full(len(w), np.nan), where=n > 0))
 
-        return Estimate.of(share(np.ones((1, len(there)), np.int32)), share(weights))
+        return Estimate.of(share(np.ones((1, len(there)), np.int32)), share(weights), share_of=int(there.sum()))
 
     def average_precision(self, group: int, weights: Weights) -> tuple[Floats, dict[str, list[float]]]:
         """COCO's average precision at IoU 0.5 for each weighting, ``(b,)``, and the curve of the first."""

@@ -99,14 +99,14 @@ def run(args: argparse.Namespace) -> int:
     )
     fitted = {group: str(facts["method"]) for group, facts in chosen.items()}
     judged = judge_across_sources(table, methods=fitted, review=review, block=block, prevalence=args.prevalence)
-    kept = [group for group in table.groups if group not in chosen and table.labels(group).any()]
+    kept = [group for group in table.groups if group not in chosen]
     before = calibrated_for(model.card)
     judged = with_kept(judged, judge(table, card.calibration, card.operating_points, prevalences=before), kept)
     card = dataclasses.replace(card, name=_name(card) if args.name is None else args.name)
-    evaluation = measure(judged, model=card.model_id, unscored=unscored)
-    facts = {**calibration_facts(model.card), **chosen}
     photos = measured_on(args.measured_on, model.card, table)
-    card = dataclasses.replace(card, metrics=metrics_block(evaluation, photos, calibration=facts))
+    evaluation = dataclasses.replace(measure(judged, model=card.model_id, unscored=unscored), measured_on=photos)
+    facts = {**calibration_facts(model.card), **chosen}
+    card = dataclasses.replace(card, metrics=metrics_block(evaluation, calibration=facts))
     content = model.read_weights()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / card.weights.file).write_bytes(content)

@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--measured-on",
         metavar="TEXT",
         default="labelled photos; whether the model had seen their sources is not recorded",
-        help="what the photos are, for the card",
+        help="what the photos are, for report and card",
     )
     parser.add_argument(
         "--write-card", action="store_true", help="put the numbers into the card of MODEL, your own folder"
@@ -66,6 +66,8 @@ def run(args: argparse.Namespace) -> int:
         raise ArgumentError("--write-card needs the folder of a model: --model FOLDER")
     if args.resamples < 1 or args.batch_size < 1 or args.robustness < 0 or args.seed < 0:
         raise ArgumentError("--resamples and --batch-size must be at least 1, --robustness and --seed at least 0")
+    import dataclasses
+
     from wildvision.evaluation.card_metrics import measured_on, own_classifier, write_metrics
     from wildvision.evaluation.report import write_report
     from wildvision.evaluation.scores import write_scores
@@ -74,12 +76,13 @@ def run(args: argparse.Namespace) -> int:
     if args.write_card:
         own_classifier(args.model)  # refused before photos are scored
     evaluation, table = _of_scores(args) if args.scores else _of_photos(args)
+    photos = measured_on(args.measured_on, load_card(args.model or "default"), table)
+    evaluation = dataclasses.replace(evaluation, measured_on=photos)
     page = write_report(evaluation, args.out, photos=_folder(args.manifest) if args.thumbnails else None)
     if not args.scores:
         write_scores(table, page.parent / "scores.parquet")
-    photos = measured_on(args.measured_on, load_card(args.model or "default"), table)
     if args.write_card:
-        write_metrics(evaluation, args.model, photos)
+        write_metrics(evaluation, args.model)
     _print(evaluation)
     print(page)
     return 1 if evaluation.unscored else 0
@@ -193,7 +196,11 @@ def _print(evaluation: Evaluation) -> None:
             for group, n in part.groups.items()
         ],
     )
-    if not any(part.groups for _, part in evaluation.parts):
+    for name, part in evaluation.parts:
+        for group, n in part.groups.items():
+            if n.caveat:
+                print(f"{name}, {group}: {n.caveat}", file=sys.stderr)
+    if not any(n.n_positives for _, part in evaluation.parts for n in part.groups.values()):
         print("no photo of a product with a sure label: nothing was measured", file=sys.stderr)
 
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from wildvision.evaluation.metrics import wilson
+
 Weights = npt.NDArray[np.int32]
 FEW_POSITIVES = 30
 FEW_SOURCES = 3
-FEW_NEGATIVES = 1000
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,9 @@ class Estimate:
 
     Attributes:
         value: Of the data as they are; ``None`` where it is not defined (no positives, say).
-        low: 2.5th percentile of the resamples.
-        high: 97.5th percentile.
+        low: 2.5th percentile of the resamples; ``None`` where they are all equal, which says that there is too little
+            to resample and not that the number is certain.
+        high: 97.5th percentile; ``None`` like ``low``.
     """
 
     value: float | None
@@ -35,24 +37,39 @@ class Estimate:
     def __str__(self) -> str:
         if self.value is None:
             return "undefined"
+        if self.low is None or self.high is None:
+            return f"{self.value:.3f} [too few for an interval]"
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
     @classmethod
     def of(
-        cls, value: npt.NDArray[np.float64], resampled: npt.NDArray[np.float64], *, centred: bool = False
+        cls,
+        value: npt.NDArray[np.float64],
+        resampled: npt.NDArray[np.float64],
+        *,
+        centred: bool = False,
+        share_of: int | None = None,
     ) -> Estimate:
         """From the point estimate ``(1,)`` and the resamples ``(b,)``; resamples where it is undefined are left out.
 
-        ``centred`` moves the resamples so that their median is the value, but not below 0. A sum of absolute gaps,
-        as calibration error is, grows with every resampling, and its interval would lie above it.
+        Args:
+            value: Of the data as they are.
+            resampled: Of the resamples.
+            centred: Move the resamples so that their median is the value, but not below 0. A sum of absolute gaps, as
+                calibration error is, grows with every resampling, and its interval would lie above it.
+            share_of: Number of objects that the value is a share of. The interval is then no narrower than Wilson's:
+                no resample of 100 objects without a false alarm has one, and the true rate may still be 3 %.
         """
         defined = resampled[np.isfinite(resampled)]
         if not np.isfinite(value[0]) or not len(defined):
             return cls(None, None, None)
         if centred:
             defined = np.maximum(defined - np.median(defined) + value[0], 0.0)
-        low, high = np.percentile(defined, [2.5, 97.5])
-        return cls(float(value[0]), float(low), float(high))
+        low, high = (float(end) for end in np.percentile(defined, [2.5, 97.5]))
+        if share_of is not None:
+            least, most = wilson(float(value[0]) * share_of, share_of)
+            return cls(float(value[0]), min(low, least), max(high, most))
+        return cls(float(value[0]), low, high) if high > low else cls(float(value[0]), None, None)
 
 
 def cluster_weights(
@@ -95,18 +112,31 @@ def cluster_weights(
     return np.asarray(drawn[:, member])
 
 
-def caveat(n_positives: int, n_objects: int, n_sources: int, n_negatives: int | None = None) -> str | None:
-    """What to say beside numbers that rest on little; ``None`` where there is enough.
-
-    ``n_negatives`` counts where false-positive rates are among the numbers.
-    """
-    if n_positives == 0:
-        return "no positives: nothing was measured"
-    said = []
+def caveat(n_objects: int, n_sources: int) -> str | None:
+    """What to say beside numbers on so many objects of a group, of so many sources; ``None`` where they are enough."""
+    if not n_objects:
+        return "no positives"
     if n_sources == 1:
-        said.append(f"{n_objects} objects of one source: the interval says nothing of other sources")
-    elif n_sources < FEW_SOURCES or n_objects < FEW_POSITIVES:
-        said.append(f"only {n_objects} objects of {n_sources} sources: the interval is too narrow")
-    if n_negatives is not None and n_negatives < FEW_NEGATIVES:
-        said.append(f"only {n_negatives} negatives: a false-positive rate of 0.1 % cannot be told from 0")
+        return f"{n_objects} objects of one source: the interval says nothing of other sources"
+    if n_sources < FEW_SOURCES or n_objects < FEW_POSITIVES:
+        return f"only {n_objects} objects of {n_sources} sources: the interval is too narrow"
+    return None
+
+
+def rate_caveat(n_negatives: int, n_sources: int, *, a_fold: bool, rates: Sequence[float]) -> str | None:
+    """What to say beside numbers at false-positive rates that too few negatives cannot show; ``None`` without.
+
+    Args:
+        n_negatives: Negatives that photos are ranked against: the fewest of any fold with positives.
+        n_sources: Sources of the negatives.
+        a_fold: Whether there are several folds.
+        rates: The false-positive rates.
+    """
+    said = []
+    if small := [f"{100 * rate:g} %" for rate in rates if n_negatives * rate < 1]:
+        where = " in one fold" if a_fold else ""
+        rare = " or ".join(small)
+        said.append(f"only {n_negatives} negatives{where}: a false-positive rate of {rare} cannot be told from 0")
+    if n_sources == 1:
+        said.append("negatives of one source")
     return "; ".join(said) or None

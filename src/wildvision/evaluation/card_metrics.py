@@ -24,16 +24,15 @@ log = logging.getLogger(__name__)
 _REPORT_ONLY = ("reliability", "curve", "worst")
 
 
-def metrics_block(evaluation: Evaluation, measured_on: str, **more: Any) -> dict[str, Any]:
+def metrics_block(evaluation: Evaluation, **more: Any) -> dict[str, Any]:
     """The block as plain JSON; ``real`` and ``synthetic`` are apart, and ``null`` where nothing was measured.
 
     Args:
         evaluation: The measured numbers.
-        measured_on: What the photos were, in words; above all whether the model had seen their sources.
         more: Further facts, such as how the calibration was chosen.
     """
     return {
-        "measured_on": measured_on,
+        "measured_on": evaluation.measured_on,
         "model": evaluation.model,
         "policy": evaluation.policy,
         "intervals": f"95 % bootstrap over sources, then objects; {evaluation.resamples} resamples",
@@ -45,13 +44,12 @@ def metrics_block(evaluation: Evaluation, measured_on: str, **more: Any) -> dict
     }
 
 
-def write_metrics(evaluation: Evaluation, model: str | os.PathLike[str], measured_on: str, **more: Any) -> ModelCard:
+def write_metrics(evaluation: Evaluation, model: str | os.PathLike[str], **more: Any) -> ModelCard:
     """Replace the metrics of a model's card in place; how its calibration was chosen stays.
 
     Args:
         evaluation: The measured numbers.
         model: Folder or card of a classifier of your own on this machine.
-        measured_on: As in :func:`metrics_block`.
         more: As in :func:`metrics_block`.
 
     Returns:
@@ -62,7 +60,7 @@ def write_metrics(evaluation: Evaluation, model: str | os.PathLike[str], measure
     """
     found = own_classifier(model)
     more = {"calibration": found.card.metrics["calibration"], **more} if "calibration" in found.card.metrics else more
-    card = dataclasses.replace(found.card, metrics=metrics_block(evaluation, measured_on, **more))
+    card = dataclasses.replace(found.card, metrics=metrics_block(evaluation, **more))
     write_card(card, found.card_path)
     return card
 
@@ -101,9 +99,14 @@ def check_scored_by(table: ScoreTable, card: ModelCard) -> None:
     Raises:
         ArgumentError: They are another model's.
     """
-    digests = re.compile(r"sha256:[0-9a-f]+").findall
-    if table.model and digests(table.model) != digests(card.model_id):
+    if table.model and not _same_weights(table.model, card.model_id):
         raise ArgumentError(f"the scores are of {table.model}, not of {card.model_id}; name that model with --model")
+
+
+def _same_weights(one: str, other: str) -> bool:
+    """Whether two model ids, under whatever names, are of the same weights."""
+    digests = re.compile(r"sha256:[0-9a-f]+").findall
+    return bool(digests(one) == digests(other))
 
 
 def calibrated_for(card: ModelCard) -> dict[str, float]:
@@ -143,7 +146,11 @@ def measured_on(said: str, card: ModelCard, table: ScoreTable) -> str:
     """
     recipe = card.training.get("recipe") or {}
     trained = {source for fold in recipe.get("folds", ()) for source in fold} - set(recipe.get("not_trained_on", ()))
-    seen = sorted(trained & set(table.source.tolist())) if table.model == card.model_id else []
+    seen = (
+        sorted(trained & set(table.source.tolist()))
+        if table.model and _same_weights(table.model, card.model_id)
+        else []
+    )
     if not seen:
         return said
     log.warning("%s was trained on photos of %s: numbers on these flatter it", card.name, ", ".join(seen))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from wildvision.models.explaining import Map, class_activation
 if TYPE_CHECKING:
     from wildvision.models import Network
 
+log = logging.getLogger(__name__)
 MAX_CHANCE = 0.5
 
 
@@ -71,6 +73,8 @@ def energy_in_boxes(evidence: Map, boxes: npt.ArrayLike) -> Energy:
 def explain_rows(network: Network, how: Preprocess, rows: Sequence[Mapping[str, Any]], root: Path) -> list[Explained]:
     """Where the explanations of photos with boxes lie, for :func:`pointing`.
 
+    Labels of low trust count too: they doubt what an object is made of and not where it is.
+
     Args:
         network: In evaluation mode.
         how: The model's preprocessing, from its card.
@@ -83,7 +87,9 @@ def explain_rows(network: Network, how: Preprocess, rows: Sequence[Mapping[str, 
         if not boxes or group not in network.rollup.groups:
             continue
         image = decode(root / row["path"]).image
-        if image is not None:
+        if image is None:
+            log.warning("%s cannot be read: its explanation is not measured", row["path"])
+        else:
             part = "synthetic" if truth(row.get("synthetic")) else "real"
             energy = energy_in_boxes(class_activation(network, how, image, group), boxes)
             found.append(Explained(part, group, str(row["source"]), str(row["object_id"] or row["path"]), energy))

@@ -17,6 +17,9 @@ from wildvision.policy.targets import Target
 from wildvision.policy.triage import OperatingPoint
 from wildvision.taxonomy import EVERYDAY
 
+ENOUGH_REAL = 10
+_OUTSIDE = -1  # fold of rows of sources that nothing is fitted on
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -30,6 +33,7 @@ class Judged:
         policy: Where calibration and thresholds come from, in words.
         prevalences: Group to the share of photos with a product that its probabilities are for; the usual one for
             groups left out.
+        unfitted: Groups without a policy of their own: uncalibrated and never flagged.
     """
 
     table: ScoreTable
@@ -38,6 +42,7 @@ class Judged:
     block: npt.NDArray[np.bool_]
     policy: str
     prevalences: Mapping[str, float] = field(default_factory=dict)
+    unfitted: frozenset[str] = frozenset()
 
     def prevalence(self, group: str) -> float:
         """That calibration error of a group is measured at."""
@@ -46,7 +51,7 @@ class Judged:
     def where(self, mask: npt.NDArray[np.bool_]) -> Judged:
         """The rows where ``mask`` ``(n,)`` is true."""
         rows = self.probabilities[mask], self.review[mask], self.block[mask]
-        return Judged(self.table.where(mask), *rows, self.policy, self.prevalences)
+        return Judged(self.table.where(mask), *rows, self.policy, self.prevalences, self.unfitted)
 
 
 def judge(
@@ -86,7 +91,18 @@ def with_kept(judged: Judged, own: Judged, kept: Sequence[str]) -> Judged:
     )
     policy = f"{judged.policy}; as the card had it for {', '.join(kept)}"
     prevalences = {**judged.prevalences, **{group: own.prevalence(group) for group in kept}}
-    return Judged(judged.table, p, review, block, policy, prevalences)
+    return Judged(judged.table, p, review, block, policy, prevalences, judged.unfitted - {*kept})
+
+
+def fitting_rows(table: ScoreTable, group: str) -> tuple[npt.NDArray[np.bool_], str]:
+    """Which rows ``(n,)`` a group's calibration and thresholds are fitted on, and what they are in words.
+
+    Photographs where there are at least :data:`ENOUGH_REAL` of the group or no renders, else photographs and renders.
+    """
+    real = table.judged & ~table.synthetic
+    if (table.labels(group) & real).sum() >= ENOUGH_REAL or not table.synthetic.any():
+        return real, "photographs"
+    return table.judged, "photographs and renders"
 
 
 def judge_across_sources(
@@ -98,11 +114,12 @@ def judge_across_sources(
     prevalence: float | None = PREVALENCE,
     n_folds: int = 5,
 ) -> Judged:
-    """Calibrate and threshold each photo by what was fitted on other sources, real and rendered photos apart.
+    """Calibrate and threshold each photo by what was fitted on other sources.
 
     This is what a report on out-of-fold scores needs: fitting the policy on the very photos it is measured on would
-    flatter calibration error and false-positive rates. A group whose positives all come from one source cannot be
-    held out; its policy is then that of all photos, and ``policy`` says so.
+    flatter calibration error and false-positive rates. The rows fitted on are those of :func:`fitting_rows`, as when a
+    card's policy is fitted, so that renders too are judged as the card would judge them. A group whose positives all
+    come from one source cannot be held out; its policy is then that of all photos, and ``policy`` says so.
 
     Args:
         table: Scores of photos that their model was not trained on.
@@ -114,47 +131,51 @@ def judge_across_sources(
         n_folds: At most this many folds of sources.
     """
     how = methods or {}
-    n, k = table.raw.shape
-    p, reviewed, blocked = np.zeros((n, k)), np.zeros((n, k), bool), np.zeros((n, k), bool)
-    in_sample, targets = [], set[str]()
-    for synthetic in (False, True):
-        part = np.flatnonzero(table.synthetic == synthetic)
-        for column, group in enumerate(table.groups) if len(part) else ():
-            y, judged = table.labels(group)[part], table.judged[part]
-            g, source = table.raw[part, column], table.source[part]
-            item = np.array([f"{s}\0{o}" for s, o in zip(source, table.object_id[part], strict=True)])
-            folds = source_folds(source.tolist(), y & judged, n_folds)
-            whole = any(not _both(y[judged & (folds != fold)]) for fold in np.unique(folds))
-            if whole and y.any():
-                in_sample.append(f"{group} ({'synthetic' if synthetic else 'real'})")
-            for fold in np.unique(folds):
-                held = folds == fold
-                known = judged if whole else judged & ~held
-                rows = part[held]
-                if not _both(y[known]):  # a group without positives: uncalibrated, never flagged
-                    p[rows, column] = Platt().apply(g[held])
-                    continue
-                calibrator = fit(how.get(group, "platt"), g[known], y[known], prevalence=prevalence)
-                chosen = choose_operating_point(
-                    calibrator.apply(g[known]),
-                    y[known],
-                    objects=item[known].tolist(),
-                    listed=table.leaf[part][known] == EVERYDAY,
-                    review=review,
-                    block=block,
-                )
-                point = chosen.point
-                targets.add(chosen.review_target)
-                p[rows, column] = calibrator.apply(g[held])
-                reviewed[rows, column] = p[rows, column] >= point.review
-                blocked[rows, column] = p[rows, column] >= point.block
+    shape = table.raw.shape
+    p, reviewed, blocked = np.zeros(shape), np.zeros(shape, bool), np.zeros(shape, bool)
+    item = np.array([f"{s}\0{o}" for s, o in zip(table.source, table.object_id, strict=True)])
+    in_sample, rendered, unfitted, targets = [], [], [], set[str]()
+    for column, group in enumerate(table.groups):
+        g, y = table.raw[:, column], table.labels(group)
+        pool, basis = fitting_rows(table, group)
+        if not _both(y[pool]):  # uncalibrated, never flagged
+            p[:, column] = Platt().apply(g)
+            unfitted.append(group)
+            continue
+        sources = table.source[pool].tolist()
+        fold_of = dict(zip(sources, source_folds(sources, y[pool], n_folds).tolist(), strict=True))
+        folds = np.array([fold_of.get(source, _OUTSIDE) for source in table.source.tolist()])
+        whole = any(not _both(y[pool & (folds != fold)]) for fold in np.unique(folds))
+        if whole:
+            in_sample.append(group)
+        if basis != "photographs":
+            rendered.append(group)
+        for fold in np.unique(folds):
+            held = folds == fold
+            known = pool if whole else pool & ~held
+            calibrator = fit(how.get(group, "platt"), g[known], y[known], prevalence=prevalence)
+            chosen = choose_operating_point(
+                calibrator.apply(g[known]),
+                y[known],
+                objects=item[known].tolist(),
+                listed=table.leaf[known] == EVERYDAY,
+                review=review,
+                block=block,
+            )
+            targets.add(chosen.review_target)
+            p[held, column] = calibrator.apply(g[held])
+            reviewed[held, column] = p[held, column] >= chosen.point.review
+            blocked[held, column] = p[held, column] >= chosen.point.block
     reviewed_at = " or ".join(sorted(targets, key=len, reverse=True)) or review
     share = "that of the photos" if prevalence is None else f"{prevalence:g}"
     policy = f"calibration for a prevalence of {share}, review at {reviewed_at}, block at {block}"
     policy += ", each fitted on other sources"
+    if rendered:
+        policy += f", with renders for {', '.join(rendered)}"
     if in_sample:
         policy += f"; fitted on the photos themselves for {', '.join(in_sample)}, whose positives have too few sources"
-    return Judged(table, p, reviewed, blocked, policy, dict.fromkeys(table.groups, prevalence or PREVALENCE))
+    prevalences = dict.fromkeys(table.groups, prevalence or PREVALENCE)
+    return Judged(table, p, reviewed, blocked, policy, prevalences, frozenset(unfitted))
 
 
 def _both(y: npt.NDArray[np.bool_]) -> bool:

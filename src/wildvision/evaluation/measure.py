@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wildvision.evaluation import metrics
-from wildvision.evaluation.bootstrap import Estimate, Weights, caveat, cluster_weights
+from wildvision.evaluation.bootstrap import Estimate, Weights, caveat, cluster_weights, rate_caveat
 from wildvision.evaluation.judging import Judged
 from wildvision.evaluation.results import Evaluation, GroupNumbers, Part, Share
 from wildvision.evaluation.scores import AMBIGUOUS, ScoreTable
@@ -55,7 +55,7 @@ def _part(judged: Judged, resamples: int, seed: int, n_worst: int) -> Part:
     ambiguous = everything.group == AMBIGUOUS
     judged = judged.where(everything.judged)
     table = judged.table
-    present = [g for g in table.groups if table.labels(g).any()]
+    present = [g for g in table.groups if table.labels(g).any() or g not in judged.unfitted]
     groups = {}
     for group in present:
         rng = np.random.default_rng([seed, table.groups.index(group)])
@@ -85,6 +85,7 @@ def _group(judged: Judged, group: str, weights: Weights, n_worst: int) -> GroupN
     ranked = np.isfinite(rank)  # a fold without negatives ranks nothing
     ranked = ranked if ranked.any() else np.ones_like(ranked)
     ranking = metrics.Ranking.of(np.nan_to_num(rank[ranked]), y[ranked])
+    fine = metrics.Ranking.of(np.nan_to_num(metrics.untied(rank, table.raw[:, k])[ranked]), y[ranked])
     once, often = ranking.counts(), ranking.counts(weights[:, ranked])
     ones = np.ones((1, len(y)), dtype=np.int32)
     flagged = {"review": judged.review[:, k], "block": judged.block[:, k]}
@@ -92,18 +93,21 @@ def _group(judged: Judged, group: str, weights: Weights, n_worst: int) -> GroupN
     rates = {name: [metrics.flag_rates(flags, y, w) for w in (ones, weights)] for name, flags in flagged.items()}
     prevalence = judged.prevalence(group)
     at = metrics.at_prevalence(ones, y, prevalence)
-    n_objects = len({(s, o) for s, o in zip(table.source[y], table.object_id[y], strict=True)})
+    n_objects, n_others = (_objects(table, rows) for rows in (y, ~y))
     n_sources = len(set(table.source[y].tolist()))
     return GroupNumbers(
         n_positives=int(y.sum()),
         n_objects=n_objects,
         n_sources=n_sources,
         n_negatives=int((~y).sum()),
-        caveat=caveat(int(y.sum()), n_objects, n_sources, int((~y).sum())),
+        caveat=_caveat(table, y, rank, n_objects, n_sources),
         auroc=Estimate.of(metrics.auroc(*once), metrics.auroc(*often)),
-        average_precision=Estimate.of(metrics.average_precision(*once), metrics.average_precision(*often)),
+        average_precision=Estimate.of(
+            metrics.average_precision(*fine.counts()), metrics.average_precision(*fine.counts(weights[:, ranked]))
+        ),
         recall_at_fpr={
-            f"{f:g}": Estimate.of(metrics.recall_at_fpr(*once, f), metrics.recall_at_fpr(*often, f)) for f in FPRS
+            f"{f:g}": Estimate.of(metrics.recall_at_fpr(*once, f), metrics.recall_at_fpr(*often, f), share_of=n_objects)
+            for f in FPRS
         },
         ece=Estimate.of(
             metrics.expected_calibration_error(p, y),
@@ -117,13 +121,12 @@ def _group(judged: Judged, group: str, weights: Weights, n_worst: int) -> GroupN
                 centred=True,
             )
         },
-        recall={name: Estimate.of(value[0], draws[0]) for name, (value, draws) in rates.items()},
-        false_positive_rate={name: Estimate.of(value[1], draws[1]) for name, (value, draws) in rates.items()},
+        recall={name: Estimate.of(value[0], draws[0], share_of=n_objects) for name, (value, draws) in rates.items()},
+        false_positive_rate={
+            name: Estimate.of(value[1], draws[1], share_of=n_others) for name, (value, draws) in rates.items()
+        },
         ppv={
-            name: {
-                f"{base:g}": Estimate.of(*(_bounded_ppv(flags, y, w, base) for w in (ones, weights)))
-                for base in BASE_RATES
-            }
+            name: {f"{base:g}": _bounded_ppv(flags, y, weights, base) for base in BASE_RATES}
             for name, flags in flagged.items()
         },
         per_source={
@@ -134,16 +137,45 @@ def _group(judged: Judged, group: str, weights: Weights, n_worst: int) -> GroupN
             str(leaf): _shares(~y & (table.leaf == leaf), flagged, at_1pct, np.isfinite(rank))
             for leaf in np.unique(table.leaf[~y])
         },
-        reliability=metrics.reliability(p, y, None if y.all() else at[0]),
-        curve=metrics.curve(ranking),
+        reliability=metrics.reliability(p, y, at[0] if 0 < y.sum() < len(y) else None),
+        curve=metrics.curve(fine),
         worst={
-            "missed": _listed(judged, np.flatnonzero(y)[np.argsort(rank[y], kind="stable")][:n_worst], k),
-            "false": _listed(judged, np.flatnonzero(~y)[np.argsort(-rank[~y], kind="stable")][:n_worst], k),
+            "missed": _listed(judged, _lowest(rank, y & ~at_1pct & np.isfinite(rank))[:n_worst], k),
+            "false": _listed(judged, _lowest(-rank, ~y & at_1pct)[:n_worst], k),
         },
     )
 
 
-def _bounded_ppv(flags: Bools, y: Bools, w: Weights, base: float) -> npt.NDArray[np.float64]:
+def _lowest(values: npt.NDArray[np.float64], rows: Bools) -> npt.NDArray[np.int64]:
+    """Numbers of ``rows``, by rising value."""
+    chosen = np.flatnonzero(rows)
+    return chosen[np.argsort(values[chosen], kind="stable")]
+
+
+def _objects(table: ScoreTable, rows: Bools) -> int:
+    return len({(s, o) for s, o in zip(table.source[rows], table.object_id[rows], strict=True)})
+
+
+def _caveat(table: ScoreTable, y: Bools, rank: npt.NDArray[np.float64], n_objects: int, n_sources: int) -> str | None:
+    ranked = np.isfinite(rank)
+    folds = np.unique(table.fold[y & ranked]) if y.any() else np.unique(table.fold)
+    said = [caveat(n_objects, n_sources)]
+    if not y.all():
+        fewest = min((int((~y & (table.fold == f)).sum()) for f in folds), default=int((~y).sum()))
+        others = len(set(table.source[~y].tolist()))
+        said.append(rate_caveat(fewest, others, a_fold=len(set(table.fold.tolist())) > 1, rates=FPRS))
+        if alone := int((y & ~ranked).sum()):
+            said.append(f"{alone} photos of folds without negatives are not ranked")
+    return "; ".join(filter(None, said)) or None
+
+
+def _bounded_ppv(flags: Bools, y: Bools, weights: Weights, base: float) -> Estimate:
+    """Resamples without flags count as 0: leaving them out would leave out those in which nothing was found."""
+    once, often = (_ppv(flags, y, w, base) for w in (np.ones((1, len(y)), dtype=np.int32), weights))
+    return Estimate.of(once, np.nan_to_num(often))
+
+
+def _ppv(flags: Bools, y: Bools, w: Weights, base: float) -> npt.NDArray[np.float64]:
     recall, _ = metrics.flag_rates(flags, y, w)
     n = w @ ~y
     fpr = (w @ (flags & ~y) + 1) / (n + 1)

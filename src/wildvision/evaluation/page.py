@@ -16,6 +16,10 @@ _TITLES = {
     "real": ("Photographs", "Photos taken with a camera."),
     "synthetic": ("Synthetic", "Renders made by this project. Never mixed with photographs, not comparable with them."),
 }
+_ERRORS = {
+    "missed": "Worst misses, below the threshold of 1 % FPR",
+    "false": "Worst false alarms, above it",
+}
 _COSTLY = 0.15
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:#1b2a33;max-width:74rem;margin:2rem auto;padding:0 1.2rem}
@@ -56,8 +60,10 @@ def render(evaluation: Evaluation, *, photos: Path | None = None) -> str:
     body = [
         "<h1>Evaluation</h1>",
         f"<p><b>Model:</b> <code>{escape(evaluation.model)}</code><br><b>Policy:</b> {escape(evaluation.policy)}<br>",
+        f"<b>Measured on:</b> {escape(evaluation.measured_on)}<br>" if evaluation.measured_on else "",
         f"<b>Intervals:</b> 95 %, {evaluation.resamples} bootstrap resamples over sources, then objects "
-        f"(seed {evaluation.seed}); shares of single photos: Wilson.</p>",
+        f"(seed {evaluation.seed}), of shares no narrower than Wilson's of as many objects; shares of single photos: "
+        "Wilson.</p>",
     ]
     if evaluation.unscored:
         counts = ", ".join(f"{status} {n}" for status, n in sorted(evaluation.unscored.items()))
@@ -76,30 +82,33 @@ def _part(name: str, part: Part, photos: Path | None) -> str:
     left_out = f"{part.left_out['ambiguous']} ambiguous and {part.left_out['low_trust']} of low trust left out"
     out = [f"<h2>{title}</h2><p>{remark} {part.n} photos of {part.n_sources} sources; {left_out}.</p>"]
     if part.absent:
-        out.append(f'<p class="note">No positives, so nothing was measured: {", ".join(part.absent)}.</p>')
+        out.append(
+            f'<p class="note">No positives and no thresholds, so nothing was measured: {", ".join(part.absent)}.</p>'
+        )
     out.append(_headline(part.groups))
     out.append(_ppv(part.groups))
     for group, numbers in part.groups.items():
         out.append(f"<h3>{escape(group)}</h3>")
         if numbers.caveat:
             out.append(f'<p class="note">{escape(numbers.caveat)}</p>')
-        out.append(group_plot(numbers))
-        out.append(_shares("Recall by source", "source", numbers.per_source, "recall at 1 % FPR"))
+        if numbers.n_positives:
+            out.append(group_plot(numbers))
+            out.append(_shares("Recall by source", "source", numbers.per_source, "recall at 1 % FPR"))
         out.append(_shares("False positives by leaf", "leaf", numbers.per_leaf, "at the 1 % FPR threshold"))
-        out.append(_errors("Worst misses", numbers.worst["missed"], photos))
-        out.append(_errors("Worst false alarms", numbers.worst["false"], photos))
+        for kind, caption in _ERRORS.items():
+            if numbers.worst[kind]:
+                out.append(_errors(caption, numbers.worst[kind], photos))
     if any(map(any, part.confusion["counts"])):
         out.append("<h3>Confusion of leaves, look-alikes among them</h3>" + confusion_plot(part.confusion))
     return "".join(out)
 
 
 def _headline(groups: Mapping[str, GroupNumbers]) -> str:
-    at = next((name for n in groups.values() for name in n.ece_at), "")
     heads = ["group", "photos", "objects", "sources", "negatives", "AUROC", "AP", "recall at 1 % FPR"]
     heads += [
         "recall at 0.1 % FPR",
         "ECE",
-        f"ECE at prevalence {at}",
+        "ECE at a prevalence",
         "recall, review",
         "recall, block",
         "FPR, review",
@@ -111,7 +120,7 @@ def _headline(groups: Mapping[str, GroupNumbers]) -> str:
             *(
                 *n.recall_at_fpr.values(),
                 n.ece,
-                *n.ece_at.values(),
+                *(Html(f"{_cell(ece)}<small>at {float(share):.2%}</small>") for share, ece in n.ece_at.items()),
                 *n.recall.values(),
                 *n.false_positive_rate.values(),
             ),
@@ -125,6 +134,7 @@ def _ppv(groups: Mapping[str, GroupNumbers]) -> str:
     rows = [
         [f"{group}, {threshold}", *by_base.values()]
         for group, n in groups.items()
+        if n.n_positives
         for threshold, by_base in n.ppv.items()
     ]
     heads = next(iter(next(iter(groups.values())).ppv.values())) if groups else {}
@@ -154,8 +164,10 @@ def _robustness(costs: Sequence[CorruptionCost]) -> str:
 
 
 def _points(lost: Estimate) -> str:
-    if lost.value is None or lost.low is None or lost.high is None:
+    if lost.value is None:
         return str(lost)
+    if lost.low is None or lost.high is None:
+        return f"{100 * lost.value:+.1f} [too few for an interval]"
     return f"{100 * lost.value:+.1f} [{100 * lost.low:+.1f}, {100 * lost.high:+.1f}]"
 
 
@@ -216,8 +228,12 @@ def _cell(value: object) -> str:
     if isinstance(value, Estimate):
         if value.value is None:
             return "–"
+        if value.low is None or value.high is None:
+            return f"{value.value:.3f} <small>too few for an interval</small>"
         return f"{value.value:.3f} <small>{value.low:.3f}–{value.high:.3f}</small>"
     if isinstance(value, Share):
+        if value.value is None:
+            return "–"
         interval = f"{100 * value.low:.1f}–{100 * value.high:.1f}"
         return f"{100 * value.value:.1f} % <small>{value.hits}/{value.n}, {interval}</small>"
     return escape(str(value))

@@ -6,11 +6,9 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from wildvision.errors import ArgumentError
 from wildvision.evaluation.card_metrics import check_classifier
+from wildvision.evaluation.judging import fitting_rows
 from wildvision.evaluation.scores import ScoreTable
 from wildvision.models import ModelCard
 from wildvision.policy.fitting import METHODS, PREVALENCE, Calibration, choose
@@ -18,8 +16,6 @@ from wildvision.policy.operating_points import DEFAULT_BLOCK, DEFAULT_REVIEW, ch
 from wildvision.policy.targets import Target
 from wildvision.policy.triage import NEVER
 from wildvision.taxonomy import EVERYDAY
-
-ENOUGH_REAL = 10
 
 
 def recalibrate(
@@ -61,7 +57,7 @@ def recalibrate(
     calibration, points, provenance = dict(card.calibration), dict(card.operating_points), dict(card.provenance)
     chosen: dict[str, Any] = {}
     for k, group in enumerate(table.groups):
-        rows, basis = _rows(table, group)
+        rows, basis = fitting_rows(table, group)
         y = table.labels(group)[rows]
         if not 0 < y.sum() < len(y):
             continue
@@ -92,7 +88,7 @@ def recalibrate(
 
 def unchanged(table: ScoreTable, group: str, review: Target) -> str:
     """Why :func:`recalibrate` leaves a group as it is, in words."""
-    rows, _ = _rows(table, group)
+    rows, _ = fitting_rows(table, group)
     positives = int(table.labels(group)[rows].sum())
     negatives = int(rows.sum()) - positives
     if not positives:
@@ -100,13 +96,6 @@ def unchanged(table: ScoreTable, group: str, review: Target) -> str:
     if not negatives:
         return "no photos of anything else"
     return f"{negatives} photos of other things and {positives} of it do not show that {review} is met; label more"
-
-
-def _rows(table: ScoreTable, group: str) -> tuple[npt.NDArray[np.bool_], str]:
-    real = table.judged & ~table.synthetic
-    if (table.labels(group) & real).sum() >= ENOUGH_REAL or not table.synthetic.any():
-        return real, "photographs"
-    return table.judged, "photographs and renders"
 
 
 def _evidence(fitted: Calibration) -> Mapping[str, Any]:

@@ -24,14 +24,14 @@ class Share:
     Attributes:
         hits: Photos that were flagged.
         n: Photos in all.
-        value: ``hits / n``.
+        value: ``hits / n``; ``None`` of nothing.
         low: Lower end of the interval.
         high: Upper end of the interval.
     """
 
     hits: int
     n: int
-    value: float
+    value: float | None
     low: float
     high: float
 
@@ -39,7 +39,7 @@ class Share:
     def of(cls, flagged: npt.NDArray[np.bool_]) -> Share:
         """The share of true values."""
         hits, n = int(flagged.sum()), len(flagged)
-        return cls(hits, n, hits / n if n else 0.0, *wilson(hits, n))
+        return cls(hits, n, hits / n if n else None, *wilson(hits, n))
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ class GroupNumbers:
         auroc: Area under the ROC curve. Ranking numbers use raw logits, whatever the calibration, within each fold
             (:func:`.metrics.aligned`).
         average_precision: Area under the precision-recall curve, at the prevalence of the table.
-        recall_at_fpr: False-positive rate, as text, to recall.
+        recall_at_fpr: False-positive rate, as text, to recall. Intervals of shares are never narrower than Wilson's of
+            as many objects.
         ece: Expected calibration error of the group's probability on the photos as they are.
         ece_at: Prevalence, as text, to the same with photos weighed as if that share showed a product. Where one
             museum makes most of the positives, ``ece`` mostly measures their share.
@@ -67,7 +68,8 @@ class GroupNumbers:
         per_leaf: Leaf of negatives to its false-positive shares; ``fpr_0.01`` is at the threshold of 1 % overall.
         reliability: Bins of the reliability diagram, with the weights of ``ece_at``.
         curve: ROC and precision-recall curve.
-        worst: ``missed`` and ``false``: the photos that the model got most wrong.
+        worst: ``missed`` and ``false``: photos on the wrong side of the threshold of 1 % false positives, the worst
+            first.
     """
 
     n_positives: int
@@ -98,8 +100,8 @@ class Part:
         n: Photos measured.
         n_sources: Their sources.
         left_out: ``ambiguous`` and ``low_trust`` to photos left out.
-        groups: Group to its numbers; groups without positives are absent.
-        absent: Groups without positives.
+        groups: Group to its numbers. Of a group without positives they are those of false alarms, the others undefined.
+        absent: Groups without positives that no thresholds could be fitted for either.
         confusion: ``leaves`` and ``counts[true][predicted]``: photos by labelled leaf and by likeliest leaf.
     """
 
@@ -183,6 +185,7 @@ class Evaluation:
         synthetic: Numbers on renders, ``None`` when there are none.
         robustness: From :func:`wildvision.evaluation.stress.corruption_costs`, when it ran.
         explanations: From :func:`wildvision.evaluation.explain.pointing`, when it ran.
+        measured_on: What the photos were, in words; above all whether the model had seen their sources.
     """
 
     model: str
@@ -194,6 +197,7 @@ class Evaluation:
     synthetic: Part | None
     robustness: tuple[CorruptionCost, ...] = ()
     explanations: tuple[Pointing, ...] = ()
+    measured_on: str = ""
 
     @property
     def parts(self) -> Iterator[tuple[str, Part]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from wildvision.imaging import decode
 from wildvision.models import Classifier, Rollup
 from wildvision.taxonomy import load_taxonomy
 
+log = logging.getLogger(__name__)
 FPR = 0.01
 Variant = tuple[str, int]
 CLEAN: Variant = ("clean", 0)
@@ -88,6 +90,8 @@ def stress(
     for batch in (rows[i : i + batch_size] for i in range(0, len(rows), batch_size)):
         decoded = [(row, decode(root / row["path"]).image) for row in batch]
         photos = [(row, image) for row, image in decoded if image is not None]
+        if len(photos) < len(batch):
+            log.warning("%d photos cannot be read: they are not corrupted", len(batch) - len(photos))
         kept += [row for row, _ in photos]
         for name, strength in variants:
             images = [

@@ -86,11 +86,10 @@ def fit(method: str, logits: npt.ArrayLike, labels: npt.ArrayLike, *, prevalence
         raise ArgumentError(f"calibration needs positives and negatives; received {int(y.sum())} of {len(y)} positive")
     w = _weights(y, prevalence)
     if method == "isotonic":
-        return _fit_isotonic(g, y, w)
+        return _fit_isotonic(g, y, w, *_bounds(y, w, len(y), len(y)))
     if method not in METHODS:
         raise ArgumentError(f"method must be one of {', '.join(METHODS)}; received {method!r}")
-    # Platt's targets: no finite sample proves a probability of 0 or 1.
-    target = np.where(y, (y.sum() + 1) / (y.sum() + 2), 1 / ((~y).sum() + 2))
+    target = np.where(y, *_bounds(y, w, int(y.sum()), int((~y).sum())))  # Platt's targets
     ones = np.ones_like(g)
     if method == "temperature":
         (slope,) = _newton(g[:, None], target, w)
@@ -182,6 +181,18 @@ def _weights(y: npt.NDArray[np.bool_], prevalence: float | None) -> Floats:
     return np.asarray(np.where(y, prevalence / share, (1 - prevalence) / (1 - share)))
 
 
+def _bounds(y: npt.NDArray[np.bool_], w: Floats, positives: int, negatives: int) -> tuple[float, float]:
+    """Highest and lowest probability: no finite sample proves 1 or 0 (Platt 1999).
+
+    As if one more of ``positives`` had been a negative, and one of ``negatives`` a positive, with the smaller of the
+    two classes' weights: where a few positives stand for one photo in ten thousand, one of a negative's weight would
+    outweigh them all.
+    """
+    least = w.min()
+    high = 1 - least / w[y][0] / (positives + 2)
+    return float(high), float(least / w[~y][0] / (negatives + 2))
+
+
 def _newton(x: Floats, target: Floats, w: Floats, *, offset: Floats | float = 0.0) -> Floats:
     """Coefficients of a weighted logistic regression with soft targets, by Newton steps with halving."""
 
@@ -205,8 +216,8 @@ def _newton(x: Floats, target: Floats, w: Floats, *, offset: Floats | float = 0.
     return beta
 
 
-def _fit_isotonic(g: Floats, y: npt.NDArray[np.bool_], w: Floats) -> Isotonic:
-    """Pool adjacent violators; kept ``1 / (n + 2)`` away from 0 and 1, which no finite sample proves."""
+def _fit_isotonic(g: Floats, y: npt.NDArray[np.bool_], w: Floats, high: float, low: float) -> Isotonic:
+    """Pool adjacent violators; kept between ``low`` and ``high``."""
     x, index = np.unique(g, return_inverse=True)
     weight = np.bincount(index, weights=w)
     mean = np.bincount(index, weights=w * y) / weight
@@ -218,8 +229,7 @@ def _fit_isotonic(g: Floats, y: npt.NDArray[np.bool_], w: Floats) -> Isotonic:
             block = ((m0 * v0 + block[0] * block[1]) / (v0 + block[1]), v0 + block[1], n0 + block[2])
         blocks.append(block)
     counts = [n for _, _, n in blocks]
-    floor = 1 / (len(g) + 2)
-    fitted = np.clip(np.repeat([m for m, _, _ in blocks], counts), floor, 1 - floor)
+    fitted = np.clip(np.repeat([m for m, _, _ in blocks], counts), low, high)
     ends = np.cumsum(counts) - 1
     starts = ends - np.asarray(counts) + 1
     knots = np.union1d(starts, ends)
