@@ -120,7 +120,7 @@ def _headline(groups: Mapping[str, GroupNumbers]) -> str:
             *(
                 *n.recall_at_fpr.values(),
                 n.ece,
-                *(Html(f"{_cell(ece)}<small>at {float(share):.2%}</small>") for share, ece in n.ece_at.items()),
+                *(Html(f"{_cell(ece)}<small>at {share}</small>") for share, ece in n.ece_at.items()),
                 *n.recall.values(),
                 *n.false_positive_rate.values(),
             ),
