@@ -61,11 +61,11 @@ class Lookalike:
 
 @dataclass(frozen=True, eq=False)
 class Detections:
-    """Boxes found in one photo.
+    """Boxes found in one photo; ``detections[mask]`` and :meth:`filter` choose among them.
 
     Attributes:
         boxes: ``(n, 4)`` float32, ``[x0, y0, x1, y1]`` in pixels of the upright original photo.
-        scores: ``(n,)`` float32 calibrated probabilities in [0, 1], highest first.
+        scores: ``(n,)`` float32 probabilities in [0, 1], highest first; calibrated without tiles and second look.
         groups: ``n`` product groups.
         leaves: ``n`` product leaves, ``None`` where undetermined.
         size: ``(width, height)`` in pixels of the upright original photo.
@@ -97,6 +97,22 @@ class Detections:
     def __len__(self) -> int:
         return len(self.groups)
 
+    def __getitem__(self, rows: Any) -> Detections:
+        """Some of the boxes, as numpy chooses rows: by number, slice, numbers or ``(n,)`` bool.
+
+        Raises:
+            IndexError: There are no such rows.
+        """
+        chosen = np.atleast_1d(np.arange(len(self))[rows])
+        return replace(
+            self,
+            boxes=self.boxes[chosen],
+            scores=self.scores[chosen],
+            groups=tuple(self.groups[i] for i in chosen),
+            leaves=tuple(self.leaves[i] for i in chosen),
+            crop_scores=None if self.crop_scores is None else self.crop_scores[chosen],
+        )
+
     @property
     def ok(self) -> bool:
         """Whether the photo was looked at; without boxes it then shows none."""
@@ -115,7 +131,7 @@ class Detections:
         Raises:
             ArgumentError: ``keep`` has another length or kind, ``score`` is no number, or ``groups`` are not groups.
         """
-        if not isinstance(score, int | float | np.number) or not 0 <= score <= 1:
+        if not _is_number(score) or not 0 <= score <= 1:
             raise ArgumentError(f"score must be a number in [0, 1]; received {score!r}")
         wanted = None if groups is None or isinstance(groups, str) else frozenset(groups)
         if groups is not None and (wanted is None or wanted - set(_group_numbers())):
@@ -128,15 +144,7 @@ class Detections:
             chosen &= mask.astype(bool)
         if wanted is not None:
             chosen &= np.array([g in wanted for g in self.groups], dtype=bool)
-        rows = np.flatnonzero(chosen)
-        return replace(
-            self,
-            boxes=self.boxes[rows],
-            scores=self.scores[rows],
-            groups=tuple(self.groups[i] for i in rows),
-            leaves=tuple(self.leaves[i] for i in rows),
-            crop_scores=None if self.crop_scores is None else self.crop_scores[rows],
-        )
+        return self[chosen]
 
     def joint_scores(self, scores: Mapping[str, float], *, crop_share: float = 0.25) -> dict[str, float]:
         """A classifier's scores of the whole photo, each joined with that of its group's best crop.
@@ -157,8 +165,8 @@ class Detections:
             ArgumentError: The crops were not looked at, because the detector has no second look; a share out of range;
                 or ``scores`` is no mapping.
         """
-        if not 0 <= crop_share <= 1:
-            raise ArgumentError(f"crop_share must lie in [0, 1]; received {crop_share}")
+        if not _is_number(crop_share) or not 0 <= crop_share <= 1:
+            raise ArgumentError(f"crop_share must lie in [0, 1]; received {crop_share!r}")
         if not isinstance(scores, Mapping):
             raise ArgumentError(
                 f"scores are those of a prediction, group to probability; received {type(scores).__name__}"
@@ -187,8 +195,8 @@ class Detections:
             ArgumentError: ``image`` is no such array, or of another shape than the photo, as one is that was not turned
                 upright; or a negative margin.
         """
-        if not margin >= 0:
-            raise ArgumentError(f"margin must be 0 or more; received {margin}")
+        if not _is_number(margin) or not margin >= 0:
+            raise ArgumentError(f"margin must be 0 or more; received {margin!r}")
         self.check_image(image)
         if self.size is None:
             return []
@@ -283,6 +291,10 @@ class Detections:
             {"group": g, "score": float(s), "box": [float(v) for v in b]}
             for g, s, b in zip(self.groups, self.scores, self.boxes, strict=True)
         ]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def coco_categories() -> list[dict[str, Any]]:

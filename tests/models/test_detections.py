@@ -30,6 +30,26 @@ def test_filter_keeps_what_meets_every_condition() -> None:
     assert d.filter().size == d.size
 
 
+def test_rows_are_chosen_as_numpy_and_supervision_choose_them() -> None:
+    d = detections(crop_scores=np.array([0.1, 0.2], np.float32))
+    for rows in (1, slice(1, None), [1], np.array([False, True]), d.scores < 0.5):
+        assert d[rows].groups == ("ivory",)
+        assert d[rows].crop_scores == pytest.approx([0.2])
+    assert [one.groups for one in d] == [("rhino_horn",), ("ivory",)]
+    assert len(d[[]]) == 0
+    with pytest.raises(IndexError):
+        d[2]
+
+
+@pytest.mark.parametrize("wrong", ["1", None, True])
+def test_shares_and_margins_are_numbers(wrong: object) -> None:
+    d = detections(crop_scores=np.zeros(2, np.float32))
+    with pytest.raises(ArgumentError, match="crop_share must"):
+        d.joint_scores({"ivory": 0.2}, crop_share=wrong)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="margin must"):
+        d.crops(np.zeros((90, 100, 3), np.uint8), margin=wrong)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("keep", [np.array([1, 0]), ["False", "False"], [np.nan, np.nan]])
 def test_filter_takes_no_positions_for_a_mask(keep: object) -> None:
     with pytest.raises(ArgumentError, match=r"keep must be \(2,\) bool"):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import pickle
 import shutil
 from itertools import pairwise
@@ -14,11 +15,19 @@ from PIL import Image
 from torchvision.ops import box_iou
 
 from tests.models.tiny import make_tiny_model
-from tests.models.tiny_detector import SIZE, make_tiny_detector
+from tests.models.tiny_detector import SIZE, make_tiny_detector, tiny_network
 from wildvision.backends import DeviceMemoryError
 from wildvision.contract import Detections, Status
 from wildvision.errors import ArgumentError, ModelError
-from wildvision.models import Detector, load_card, load_classifier, load_detector
+from wildvision.imaging import Limits
+from wildvision.models import (
+    Detector,
+    DetectorSettings,
+    export_detector,
+    load_card,
+    load_classifier,
+    load_detector,
+)
 from wildvision.models.card_file import write_card
 from wildvision.models.detector_input import View, tile_views
 
@@ -264,6 +273,52 @@ def test_a_second_look_fuses_the_scores(folder: Path, tmp_path: Path) -> None:
     assert found.crop_scores[0] == pytest.approx(
         classifier.predict(np.ascontiguousarray(crop)).scores[found.groups[0]], abs=1e-4
     )
+
+
+def test_limits_of_a_second_look_s_classifier_do_not_refuse_crops(folder: Path, tmp_path: Path) -> None:
+    model = make_tiny_model(tmp_path)
+    strict = load_classifier(model, device="cpu", limits=Limits(max_pixels=50))
+    found = load_detector(folder, device="cpu", second_look=strict).predict(PHOTOS[0], score=0.0)
+    usual = load_detector(folder, device="cpu", second_look=model).predict(PHOTOS[0], score=0.0)
+    assert_same(found, usual)
+    assert not strict.predict(PHOTOS[0]).ok
+
+
+def test_as_many_photos_as_asked_for_go_through_the_network_together(detector: Detector) -> None:
+    sizes: list[int] = []
+
+    class Counting(SpotBackend):
+        def __call__(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            sizes.append(len(batch))
+            return super().__call__(batch)
+
+    counting = Detector(detector.card, Counting())
+    counting.predict([PHOTOS[0]] * 40, batch_size=40)
+    counting.predict([PHOTOS[0]] * 40, batch_size=8)
+    assert sizes == [40, *[8] * 5]
+
+
+def test_a_network_of_other_settings_is_not_exported(tmp_path: Path) -> None:
+    network = tiny_network()
+    card = load_card(make_tiny_detector(tmp_path / "model"))
+    assert card.detector is not None
+    for change in ({"peak": 0.5}, {"contrast": 2.0}, {"context": 0.1}):
+        other = dataclasses.replace(card, detector=dataclasses.replace(card.detector, **change))
+        with pytest.raises(ModelError, match="describes"):
+            export_detector(network, other, tmp_path / "out")
+
+
+def test_a_card_from_before_scores_were_split_is_read_as_it_was_meant(tmp_path: Path) -> None:
+    folder = make_tiny_detector(tmp_path / "model")
+    path = next(folder.glob("*.json"))
+    card = json.loads(path.read_text(encoding="utf-8"))
+    del card["detector"]["peak"], card["detector"]["contrast"]
+    path.write_text(json.dumps(card), encoding="utf-8")
+    assert load_detector(folder, device="cpu").settings == DetectorSettings(channels=32, convs=1)
+    card["detector"]["colour"] = card["detector"].pop("convs")
+    path.write_text(json.dumps(card), encoding="utf-8")
+    with pytest.raises(ModelError, match=r"unknown keys \['colour'\] and lacks \['convs'\]"):
+        load_detector(folder, device="cpu")
 
 
 # --- failures ---------------------------------------------------------------------------------------------------------

@@ -36,12 +36,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="default", metavar="MODEL", help="name, folder or hf://org/repo@revision")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, … (default: auto)")
     parser.add_argument(
-        "--batch-size", type=positive, default=16, metavar="N", help="photos a forward pass (default: 16)"
+        "--precision", default="auto", help="auto, fp32, fp16 or bf16 (default: auto, fp16 on CUDA and else fp32)"
+    )
+    parser.add_argument(
+        "--batch-size", type=positive, default=16, metavar="N", help="photos read and searched together (default: 16)"
     )
     parser.add_argument(
         "--score", type=float, metavar="P", help="least score of a box; its group's operating point when left out"
     )
-    parser.add_argument("--tiles", action="store_true", help="also search large photos tile by tile")
+    parser.add_argument(
+        "--tiles", action="store_true", help="also search large photos tile by tile; more false boxes, see README"
+    )
     parser.add_argument(
         "--second-look", metavar="MODEL", help="a classifier that scores the crop of each box again, such as default"
     )
@@ -58,8 +63,9 @@ def run(args: argparse.Namespace) -> int:
     if first is None:
         raise ArgumentError(f"no photos in {' '.join(args.photos)!r}")
     out = _free_folder(args.out)
-    look = None if args.second_look is None else load_classifier(args.second_look, device=args.device)
-    detector = load_detector(args.model, device=args.device, tiles=args.tiles, second_look=look)
+    where = {"device": args.device, "precision": args.precision}
+    look = None if args.second_look is None else load_classifier(args.second_look, **where)
+    detector = load_detector(args.model, **where, tiles=args.tiles, second_look=look)
     others = (path for path in paths if not _lies_in(path, out))  # folders are walked as the run goes on
     names, inputs = itertools.tee(itertools.chain([first], others))
     found = detector.predict(inputs, batch_size=args.batch_size, score=args.score)

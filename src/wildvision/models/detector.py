@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, overload
@@ -13,7 +14,7 @@ import numpy.typing as npt
 from wildvision.backends import Backend, DeviceMemoryError
 from wildvision.contract import Detections, Status
 from wildvision.errors import ArgumentError, ModelError
-from wildvision.imaging import DEFAULT_LIMITS, Limits, Source
+from wildvision.imaging import DEFAULT_LIMITS, Limits, Preparer, Source
 from wildvision.models.batching import check_batch_size, is_iterator, many, run_fitting
 from wildvision.models.card import ModelCard
 from wildvision.models.classifier import Classifier
@@ -27,7 +28,7 @@ SECOND_LOOKS = 20
 CROP_MARGIN = 0.15
 """Share of its size by which a box is grown for the second look: a classifier knows objects with some ground around."""
 
-_VIEWS = 16  # views that go through the network together
+_VIEWS = 16  # views that go through the network together, where there are fewer photos
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,9 @@ class Detector:
         card: What the model is.
         backend: Runs its network; returns logits ``(n, anchors, leaves)`` and boxes ``(n, anchors, 4)``.
         limits: What photos may cost before they are refused.
-        tiles: Also search large photos tile by tile, for small objects; takes up to 17 times as long.
+        tiles: Also search large photos tile by tile, for small objects; takes up to 17 times as long. Each tile is
+            judged as a photo of its own, and the card's operating points were chosen without: several times as many
+            photos that show nothing get a box.
         second_look: A classifier that scores the crop of each box again; the score reported is that of both. The
             card's operating points were chosen without one.
 
@@ -131,8 +134,10 @@ class Detector:
         Args:
             x: One photo (path, bytes, file object, PIL image, numpy array, torch tensor); a list or tuple of
                 photos; or an iterator over photos, which is read ``batch_size`` photos at a time.
-            batch_size: Photos that go through the network together; halved where the device's memory is short.
-            score: Least score of a box, in [0, 1]; the review operating point of its group by default.
+            batch_size: Photos that are read and go through the network together; with their tiles no more views than
+                that at once, or 16. Halved where the device's memory is short.
+            score: Least score of a box, in [0, 1]; the review operating point of its group by default. Boxes below the
+                ``floor`` of the card's settings, and beyond its ``max_boxes``, are never reported.
 
         Returns:
             One :class:`~wildvision.Detections` for one photo, a list for a list or tuple, a lazy iterator for an
@@ -172,8 +177,9 @@ class Detector:
         views = [(n, view, pixels) for n, photo in enumerate(prepared) for view, pixels in _views(photo)]
         seen: list[list[tuple[View, Boxes]]] = [[] for _ in prepared]
         errors: dict[int, str] = {}
-        for start in range(0, len(views), _VIEWS):
-            chunk = views[start : start + _VIEWS]
+        together = max(_VIEWS, len(prepared))
+        for start in range(0, len(views), together):
+            chunk = views[start : start + together]
             outputs = self._forward(np.stack([pixels for _, _, pixels in chunk]))
             for (n, view, _), output in zip(chunk, outputs, strict=True):
                 if isinstance(output, str):
@@ -229,6 +235,8 @@ class Detector:
     def _look_again(
         self, classifier: Classifier, prepared: Sequence[DetectorInput], rows: Sequence[_Row]
     ) -> list[_Row]:
+        looking = copy(classifier)  # limits are for photos, and these were accepted
+        looking.preparer = Preparer(classifier.card.input)
         out = []
         for photo, row in zip(prepared, rows, strict=True):
             if row.found is None or photo.photo is None:
@@ -236,7 +244,7 @@ class Detector:
                 continue
             crops = self._as_detections(photo, row.found).crops(photo.photo, margin=CROP_MARGIN)
             views = [np.ascontiguousarray(crop) for crop in crops]
-            looks = classifier.predict(views, batch_size=max(1, len(views)), hashes=False)
+            looks = looking.predict(views, batch_size=max(1, len(views)), hashes=False)
             if bad := next((look for look in looks if not look.ok), None):
                 out.append(_Row(error=f"the second look failed: {bad.error}"))
                 continue
@@ -289,5 +297,7 @@ def _failed(photo: DetectorInput, status: Status, error: str | None) -> Detectio
 
 
 def _check_score(score: float | None) -> None:
-    if score is not None and not (isinstance(score, int | float | np.number) and 0.0 <= score <= 1.0):
+    if score is not None and (
+        isinstance(score, bool) or not (isinstance(score, int | float | np.number) and 0.0 <= score <= 1.0)
+    ):
         raise ArgumentError(f"score must lie in [0, 1]; received {score!r}")

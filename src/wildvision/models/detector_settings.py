@@ -15,6 +15,9 @@ from wildvision.policy.calibration import sigmoid
 
 HEADS = ("fcos", "retinanet")
 
+LATER = frozenset({"peak", "contrast"})
+"""Settings that cards did not always have; their defaults are what was done before."""
+
 
 @dataclass(frozen=True)
 class DetectorSettings:
@@ -26,8 +29,8 @@ class DetectorSettings:
         convs: Convolutions in each of the head's two towers, 1 to 4.
         context: Power to which the classifier's probability of the whole photo enters a box's score; at least 0, and 0
             for a detector without a classifier.
-        peak: Power to which the highest probability of the group's boxes in the photo enters the scores of them all; at
-            least 0.
+        peak: Power to which the highest probability of the group's boxes in the photo (or tile) enters the scores of
+            them all; at least 0.
         contrast: Power to which a box's probability, as a share of that highest one, enters its own score; positive.
             With 1 for both a box is judged for itself.
         classifier: ``model_id`` of the classifier that judges the whole photo, bundled or beside the detector's card;
@@ -82,14 +85,17 @@ class DetectorSettings:
         """Read the ``detector`` field of a card.
 
         Raises:
-            ModelError: Keys are unknown or missing, or a value is of the wrong type or out of range.
+            ModelError: Keys are unknown or missing (but for those of :data:`LATER`), or a value is of the wrong type or
+                out of range.
         """
         known = {f.name: f for f in fields(cls)}
-        if set(value) != set(known):
-            raise ModelError(f"the card's 'detector' has keys {sorted(value)}; it needs exactly {sorted(known)}")
-        for name, field in known.items():
-            if type(value[name]).__name__ not in (field.type, "int" if field.type == "float" else field.type):
-                raise ModelError(f"{name!r} of 'detector' must be {field.type}; received {value[name]!r}")
+        unknown, missing = sorted(set(value) - set(known)), sorted(set(known) - set(value) - LATER)
+        if unknown or missing:
+            raise ModelError(f"the card's 'detector' has the unknown keys {unknown} and lacks {missing}")
+        for name, given in value.items():
+            kind = known[name].type
+            if type(given).__name__ not in (kind, "int" if kind == "float" else kind):
+                raise ModelError(f"{name!r} of 'detector' must be {kind}; received {given!r}")
         return cls(**value)
 
     def to_json(self) -> dict[str, Any]:

@@ -17,6 +17,9 @@ from wildvision.models.rollup import Rollup
 from wildvision.models.weights import load_network, write_model
 from wildvision.taxonomy import load_taxonomy
 
+FORWARD = ("head", "channels", "convs", "context", "peak", "contrast")
+"""Settings that decide what the network puts out."""
+
 
 def export_detector(network: DetectorNetwork, card: ModelCard, folder: Path, *, stem: str | None = None) -> ModelCard:
     """Write a network and its card so that ``load_detector(folder)`` loads them.
@@ -34,12 +37,10 @@ def export_detector(network: DetectorNetwork, card: ModelCard, folder: Path, *, 
         ModelError: The card describes another network, or a weight is not finite as float16.
     """
     shape, wanted = network.settings, card.detector
-    if wanted is None or (network.architecture, shape.head, shape.channels, shape.convs, shape.context) != (
-        card.architecture,
-        wanted.head,
-        wanted.channels,
-        wanted.convs,
-        wanted.context,
+    if (
+        wanted is None
+        or network.architecture != card.architecture
+        or any(getattr(shape, name) != getattr(wanted, name) for name in FORWARD)
     ):
         raise ModelError(
             f"the card describes a {card.architecture!r} with {wanted}, the network is a {network.architecture!r} "

@@ -62,9 +62,12 @@ def load_detector(
         backend: ``torch``.
         precision: As for :func:`load_classifier`.
         limits: What photos may cost before they are refused.
-        tiles: Also search large photos tile by tile, for small objects; takes up to 17 times as long.
+        tiles: Also search large photos tile by tile, for small objects; takes up to 17 times as long. Each tile is
+            judged as a photo of its own, and the card's operating points were chosen without: several times as many
+            photos that show nothing get a box.
         second_look: A classifier, or what :func:`load_classifier` takes: it scores the crop of each box again, and the
-            score reported is that of both. The card's operating points were chosen without one.
+            score reported is that of both. The card's operating points were chosen without one; what it does to average
+            precision is in the card's metrics (``second_look``).
 
     Raises:
         ModelError: No such model, or it is refused.
