@@ -305,6 +305,7 @@ def test_detectors_are_compared_on_the_same_photos(tmp_path: Path, monkeypatch: 
     assert 0 < rows[0]["billion_multiply_adds"] < rows[1]["billion_multiply_adds"]
     table = (tmp_path / "report" / "compared.md").read_text()
     assert f"{rows[0]['parts']['photographs']['mAP50']['value']:.3f}" in table
+    assert all(f"| {row['head']} | {row['side']} | {row['samples']} |" in table for row in rows)
 
 
 # --- both models ------------------------------------------------------------------------------------------------------

@@ -97,9 +97,9 @@ def page(rows: Sequence[dict[str, Any]], folds: Sequence[int]) -> str:
         "intervals over sources, then objects. Photographs and renders are not comparable. Review thresholds were "
         "fitted on these same photos.",
         "",
-        "| detector | head | side, px | multiply-adds | part | boxes | mAP50 | AP50 by group | recall at one false box "
-        "per ten everyday photos | several objects, found at the review point |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| detector | head | side, px | samples | multiply-adds | part | boxes | mAP50 | AP50 by group | recall at one "
+        "false box per ten everyday photos | several objects, found at the review point |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         for part, n in row["parts"].items():
@@ -109,6 +109,7 @@ def page(rows: Sequence[dict[str, Any]], folds: Sequence[int]) -> str:
                 row["name"],
                 row["head"],
                 str(row["side"]),
+                str(row["samples"]),
                 f"{row['billion_multiply_adds']:.2f} G",
                 part,
                 str(n["boxes"]),
