@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from tests.evaluation.tables import make_table
 from tests.models.tiny import make_tiny_model
 from wildvision.cli import main
-from wildvision.evaluation.card_metrics import calibrated_for
+from wildvision.evaluation.card_metrics import calibrated_for, measured_on
 from wildvision.evaluation.judging import judge
 from wildvision.evaluation.measure import measure
 from wildvision.evaluation.scores import read_scores, write_scores
@@ -64,16 +65,17 @@ def test_evaluate_says_when_there_was_nothing_to_measure(model, tmp_path, capsys
     assert "nothing was measured" in capsys.readouterr().err
 
 
-def test_error_is_measured_at_the_prevalence_that_the_card_was_calibrated_for(model, tmp_path):
+def test_error_is_measured_at_the_prevalence_that_the_card_was_calibrated_for(model, tmp_path, capsys):
     scores = str(tmp_path / "scores.csv")
     write_scores(make_table(600), scores)
     mine = str(tmp_path / "mine")
-    assert main(["calibrate", "--scores", scores, "--model", str(model), "--out", mine, "--prevalence", "0.3"]) == 0
+    assert main(["calibrate", "--scores", scores, "--model", str(model), "--out", mine, "--prevalence", "0.003"]) == 0
     arguments = ["--scores", scores, "--model", mine, "--out", str(tmp_path / "r"), "--resamples", "5"]
     assert main(["evaluate", *arguments, "--write-card"]) == 0
     report = json.loads((tmp_path / "r" / "report.json").read_text())
-    assert list(report["real"]["groups"]["ivory"]["ece_at"]) == ["0.3"]
-    assert load_card(mine).metrics["calibration"]["ivory"]["prevalence"] == 0.3  # still there
+    assert list(report["real"]["groups"]["ivory"]["ece_at"]) == ["0.003"]
+    assert "] at 0.003" in capsys.readouterr().out
+    assert load_card(mine).metrics["calibration"]["ivory"]["prevalence"] == 0.003  # still there
 
 
 def test_a_group_that_keeps_its_calibration_keeps_its_prevalence(model, tmp_path, capsys):
@@ -114,10 +116,12 @@ def test_a_seed_below_zero_and_names_of_other_models_are_refused_before_photos_a
     monkeypatch.setattr("wildvision.evaluation.running.score_manifest", None)
     path = tmp_path / "m.csv"
     path.write_text("path,group,leaf,source,object_id\na.jpg,ivory,,s,\n")
+    own = load_card(model).name
     for wanted in (["evaluate", str(path), "--seed", "-1"], ["calibrate", str(path), "--name", "fast"],
-                   ["calibrate", str(path), "--name", ""]):  # fmt: skip
+                   ["calibrate", str(path), "--name", ""], ["calibrate", str(path), "--name", own]):  # fmt: skip
         assert main([*wanted, "--model", str(model), "--out", str(tmp_path / "r")]) == 2
-    assert "the name of another model" in (said := capsys.readouterr().err)
+    assert "'fast' is the name of another model" in (said := capsys.readouterr().err)
+    assert f"{own!r} is the name of another model" in said
     assert "--seed at least 0" in said and "lower-case" in said
 
 
@@ -132,6 +136,46 @@ def test_what_cannot_be_written_is_refused_before_photos_are_scored(model, tmp_p
         assert not (tmp_path / "r").exists()
     assert "is bundled" in (said := capsys.readouterr().err)
     assert "lower-case" in said
+
+
+def test_what_a_report_needs_is_missed_before_photos_are_scored(model, manifest, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("wildvision.evaluation.running.score_manifest", None)
+    bare = manifest.parent / "bare.csv"
+    bare.write_text("path,group,leaf,source,object_id\n0.jpg,ivory,,s,\n")
+    taken = tmp_path / "file"
+    taken.touch()
+    options = ["--model", str(model), "--device", "cpu", "--out"]
+    assert main(["evaluate", str(bare), *options, str(tmp_path / "r"), "--explain"]) == 2
+    assert "no photo of a product has any in the column 'boxes'" in capsys.readouterr().err
+    assert main(["evaluate", str(manifest), *options, str(taken)]) == 2
+    assert str(taken) in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert main(["evaluate", str(manifest), *options, str(tmp_path / "r")]) == 2
+    assert "wildvision[evaluate]" in capsys.readouterr().err
+    assert not (tmp_path / "r").exists()
+
+
+def test_explanations_are_computed_where_photos_are_scored(model, manifest, tmp_path, monkeypatch):
+    devices, network = [], load_network(find_model(model))
+
+    class Movable:
+        def to(self, device):
+            devices.append(device)
+            return network
+
+    monkeypatch.setattr("wildvision.models.load_network", lambda _: Movable())
+    options = ["--model", str(model), "--out", str(tmp_path), "--device", "cpu", "--resamples", "5", "--explain"]
+    assert main(["evaluate", str(manifest), *options]) == 0
+    assert devices == ["cpu"]
+
+
+@pytest.mark.parametrize(
+    "recipe", ["five epochs", {"folds": 5}, {"folds": [1, 2], "not_trained_on": None}, {"folds": [["elsewhere"]]}]
+)
+def test_a_card_may_say_anything_of_its_training(model, recipe):
+    card = dataclasses.replace(load_card(model), training={"recipe": recipe})
+    table = dataclasses.replace(make_table(20), model=card.model_id)
+    assert measured_on("photos", card, table) == "photos"
 
 
 @pytest.mark.parametrize("calibration", ["platt", {"ivory": "x"}, {"ivory": {"prevalence": None}}])
@@ -207,6 +251,36 @@ def test_calibrate_takes_the_partner_along(model, tmp_path):
     assert main(["calibrate", *arguments, "--out", str(tmp_path / "mine")]) == 0
     (tmp_path / "pair" / "other.json").unlink()
     assert load_classifier(tmp_path / "mine", device="cpu").card.partners == (other.card.model_id,)
+
+
+@pytest.mark.parametrize(("name", "stem"), [("other", "tiny"), ("model", "own")])
+def test_calibrate_writes_no_partner_over_the_model(model, tmp_path, capsys, name, stem):
+    pair = make_tiny_model(tmp_path / "pair", name=name, seed=5)
+    other = load_card(pair / f"{name}.json")
+    shutil.copy(pair / other.weights.file, pair / f"{stem}.safetensors")
+    other = dataclasses.replace(other, weights=dataclasses.replace(other.weights, file=f"{stem}.safetensors"))
+    write_card(other, pair / f"{name}.json")
+    main_card = dataclasses.replace(load_card(model), name="main", partners=(other.model_id,))
+    (tmp_path / "main").mkdir()
+    shutil.copy(find_model(model).weights_path, tmp_path / "main")
+    shutil.copy(pair / f"{name}.json", tmp_path / "main")
+    write_card(main_card, tmp_path / "main" / "main.json")
+    arguments = ["--scores", "s.csv", "--model", str(tmp_path / "main" / "main.json"), "--out", str(tmp_path / "new")]
+    assert main(["calibrate", *arguments]) == 2
+    assert "would all be written as" in capsys.readouterr().err
+
+
+def test_calibrate_writes_nothing_where_a_partner_s_weights_are_missing(model, tmp_path, capsys):
+    folder = make_tiny_model(tmp_path / "pair", name="other", seed=5)
+    shutil.copy(find_model(model).weights_path, folder)
+    partners = (load_card(folder / "other.json").model_id,)
+    write_card(dataclasses.replace(load_card(model), name="main", partners=partners), folder / "model.json")
+    (folder / "other.safetensors").unlink()
+    write_scores(make_table(600), tmp_path / "scores.csv")
+    arguments = ["--scores", str(tmp_path / "scores.csv"), "--model", str(folder), "--out", str(tmp_path / "new")]
+    assert main(["calibrate", *arguments]) == 2
+    assert "cannot read the weights" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
 
 
 def test_calibrate_on_photos(model, manifest, tmp_path):

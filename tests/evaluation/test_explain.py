@@ -39,6 +39,12 @@ def test_explanations_are_checked_on_rows_with_boxes_only(network, classifier, m
     assert pointing(explain_rows(network, classifier.card.input, filled, manifest.parent)) == ()
 
 
+def test_boxes_beside_the_photo_are_said_and_not_measured(network, classifier, manifest, caplog):
+    beside = [{**r, "boxes": '[{"box": [900, 900, 950, 950]}]'} for r in read_manifest(manifest)[:1]]
+    assert explain_rows(network, classifier.card.input, beside, manifest.parent) == []
+    assert "no box of 0.jpg covers a pixel" in caplog.text
+
+
 def test_the_share_in_the_boxes_against_chance_by_hand():
     def explained(source, inside, chance):
         return Explained("real", "ivory", source, "1", Energy(inside, chance))

@@ -10,6 +10,7 @@ from wildvision.errors import ArgumentError
 from wildvision.evaluation.bootstrap import cluster_weights
 from wildvision.evaluation.judging import judge, judge_across_sources
 from wildvision.evaluation.measure import _bounded_ppv, measure
+from wildvision.evaluation.report import write_report
 from wildvision.policy import NEVER, OperatingPoint, Platt
 
 POINT = OperatingPoint(review=0.2, block=0.6)
@@ -90,6 +91,17 @@ def test_a_group_without_positives_and_without_thresholds_is_absent_and_said():
     part = measure(judge_across_sources(table.where(table.group != "hornbill_casque")), model="m", resamples=5).real
     assert part.absent == ("hornbill_casque",)
     assert "hornbill_casque" not in part.groups
+
+
+@pytest.mark.parametrize("fitted", [True, False])
+def test_photos_whose_labels_are_all_unsure_are_counted_and_give_no_numbers(fitted, tmp_path):
+    table = dataclasses.replace(make_table(40), trust=np.full(40, "low"), synthetic=np.arange(40) < 10)
+    points = {group: OperatingPoint(0.5, 0.9) for group in table.groups}
+    judged = judge_across_sources(table) if fitted else judge(table, dict.fromkeys(table.groups, Platt()), points)
+    found = measure(judged, model="m", resamples=5)
+    assert (found.real.n, found.real.groups, found.synthetic.groups) == (0, {}, {})
+    assert sum(found.real.left_out.values()) == 30
+    assert "0 photos of 0 sources" in write_report(found, tmp_path).read_text()
 
 
 def test_worst_errors_are_the_worst():

@@ -38,6 +38,9 @@ def test_ambiguous_photos_and_doubtful_labels_are_not_judged():
         ({**ROW, "group": "pangolin"}, [[0.0]], "pangolin"),
         ({k: v for k, v in ROW.items() if k != "source"}, [[0.0]], "source"),
         (ROW, [[np.nan]], "finite"),
+        ({**ROW, "synthetic": "1.0"}, [[0.0]], "synthetic must be one of"),  # it would be measured as a photograph
+        ({**ROW, "synthetic": np.nan}, [[0.0]], "synthetic must be one of"),
+        ({**ROW, "trust": "Low"}, [[0.0]], "trust must be one of"),
     ],
 )
 def test_unusable_rows_are_refused(row, raw, message):
@@ -56,6 +59,25 @@ def test_other_suffixes_and_other_files_are_refused(tmp_path):
         read_scores(tmp_path / "scores.parquet")
     with pytest.raises(ArgumentError, match="no score table at"):
         read_scores(tmp_path / "nowhere.parquet")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "before", "after", "message"),
+    [("latin-1", "0.jpg", "é.jpg", "not a score table in UTF-8"), ("utf-8", "\r\n", ",9\r\n", "more fields"),
+     ("utf-8", "photos/0.jpg", '"' + "x" * 200_000, "not a score table in UTF-8")],
+)  # fmt: skip
+def test_a_csv_of_scores_that_was_damaged_is_refused(tmp_path, encoding, before, after, message):
+    write_scores(make_table(5), tmp_path / "scores.csv")
+    head, _, rows = (tmp_path / "scores.csv").read_bytes().decode().partition("\r\n")
+    (tmp_path / "scores.csv").write_bytes(f"{head}\r\n{rows.replace(before, after)}".encode(encoding))
+    with pytest.raises(ArgumentError, match=message):
+        read_scores(tmp_path / "scores.csv")
+
+
+def test_a_csv_of_scores_may_begin_with_a_byte_order_mark(tmp_path):
+    write_scores(make_table(5), tmp_path / "scores.csv")
+    (tmp_path / "scores.csv").write_bytes(b"\xef\xbb\xbf" + (tmp_path / "scores.csv").read_bytes())
+    assert len(read_scores(tmp_path / "scores.csv")) == 5
 
 
 def test_photos_without_an_object_id_are_objects_of_their_own():

@@ -87,3 +87,12 @@ def test_rows_are_drawn_in_turn_from_sources_without_doubtful_labels():
     assert Counter(r["source"] for r in drawn) == {"big": 7, "small": 3}
     assert draw_rows(rows, 10) == drawn
     assert {r["path"] for r in draw_rows(rows, 1000)}.isdisjoint({"x", "y"})
+
+
+def test_rows_without_leaves_are_drawn_from_every_group():
+    rows = [
+        {"path": f"{group}{i}", "group": group, "leaf": "", "source": "shop"}
+        for group, n in (("none", 90), ("ivory", 5), ("rhino_horn", 5))
+        for i in range(n)
+    ]
+    assert Counter(r["group"] for r in draw_rows(rows, 4)) == {"none": 4, "ivory": 4, "rhino_horn": 4}

@@ -1,3 +1,6 @@
+import dataclasses
+from copy import copy
+
 import numpy as np
 import pytest
 import torch
@@ -5,8 +8,10 @@ import torch
 from tests.models.tiny import make_tiny_model
 from wildvision.errors import ArgumentError
 from wildvision.imaging import Limits, Preprocess
-from wildvision.models import Classifier, Explanation, find_model, load_classifier, load_network
+from wildvision.models import Classifier, Explanation, Network, Rollup, find_model, load_classifier, load_network
 from wildvision.models.explaining import class_activation, draw, occlusion
+from wildvision.policy import Isotonic
+from wildvision.taxonomy import load_taxonomy
 
 
 @pytest.fixture(scope="module")
@@ -188,3 +193,21 @@ def test_a_classifier_loaded_where_gradients_are_off_explains_all_the_same(tmp_p
     with torch.inference_mode():
         found = load_classifier(folder, device="cpu").explain(photo, "ivory")
     assert np.array_equal(found.evidence, load_classifier(folder, device="cpu").explain(photo, "ivory").evidence)
+
+
+def test_occlusion_does_not_depend_on_the_calibration(classifier, photo):
+    flat = copy(classifier)
+    calibration = dict.fromkeys(classifier.card.groups, Isotonic(x=(-50.0, 50.0), y=(0.5, 0.5)))
+    flat.card = dataclasses.replace(classifier.card, calibration=calibration)
+    expected = occlusion(classifier, photo, "ivory", cells=4)
+    assert expected.max() == 1.0
+    assert (occlusion(flat, photo, "ivory", cells=4) == expected).all()
+
+
+@pytest.mark.parametrize("architecture", ["test_vit", "mambaout_femto"])
+def test_networks_without_feature_maps_are_not_explained_by_activation(architecture, photo):
+    with torch.random.fork_rng(devices=[]):
+        network = Network(architecture, Rollup.of(load_taxonomy())).eval()
+    size = network.backbone.pretrained_cfg["input_size"][-1]
+    with pytest.raises(ArgumentError, match=f"{architecture}' has no feature maps .* method='occlusion'"):
+        class_activation(network, Preprocess(size=size), photo, "ivory")

@@ -88,9 +88,15 @@ def run(args: argparse.Namespace) -> int:
     methods = METHODS if args.method == "auto" else (args.method,)
     model = find_model(args.model)
     check_classifier(model.card)
+    partners = [find_classifier(wanted, model.card_path.parent) for wanted in model.card.partners]
+    files = ["model.json", model.card.weights.file]
+    files += [file for p in partners for file in (f"{p.card.name}.json", p.card.weights.file)]
+    if twice := sorted({file for file in files if files.count(file) > 1}):
+        raise ArgumentError(f"the model and its partners would all be written as {twice}; export one as another stem")
     if args.name is not None:  # a bad name is found before photos are scored
         dataclasses.replace(model.card, name=args.name)
-        if args.name in {card.name for card in list_models()} | {short_name(p) for p in model.card.partners}:
+        others = {card.name for card in list_models()} | {short_name(p) for p in model.card.partners}
+        if args.name in {model.card.name} | others:
             raise ArgumentError(f"{args.name!r} is the name of another model; rows of both must be told apart")
     table, unscored = _score(args)
     check_scored_by(table, model.card)
@@ -107,14 +113,13 @@ def run(args: argparse.Namespace) -> int:
     evaluation = dataclasses.replace(measure(judged, model=card.model_id, unscored=unscored), measured_on=photos)
     facts = {**calibration_facts(model.card), **chosen}
     card = dataclasses.replace(card, metrics=metrics_block(evaluation, calibration=facts))
-    content = model.read_weights()
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / card.weights.file).write_bytes(content)
-    write_card(card, folder / "model.json")
-    for wanted in card.partners:
-        partner = find_classifier(wanted, model.card_path.parent)
-        (folder / partner.card.weights.file).write_bytes(partner.read_weights())
+    contents = [(m.card.weights.file, m.read_weights()) for m in (model, *partners)]
+    folder.mkdir(parents=True, exist_ok=True)  # only now: a folder that lacks something would pass for a model
+    for file, content in contents:
+        (folder / file).write_bytes(content)
+    for partner in partners:
         write_card(partner.card, folder / f"{partner.card.name}.json")
+    write_card(card, folder / "model.json")
     print_section(
         f"{card.name} in {folder}",
         [

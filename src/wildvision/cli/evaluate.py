@@ -26,7 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scores", nargs="+", metavar="TABLE", help="score tables (.parquet, .csv) to measure in place of photos"
     )
-    parser.add_argument("--model", metavar="MODEL", help="name, folder or hf://org/repo@revision (default: default)")
+    parser.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="name, folder or hf://org/repo@revision (default: default; of --scores none: they are judged by a policy "
+        "fitted on the scores themselves, across sources)",
+    )
     parser.add_argument(
         "--out", required=True, metavar="FOLDER", help="report.json, index.html and, of photos, scores.parquet go here"
     )
@@ -69,12 +74,14 @@ def run(args: argparse.Namespace) -> int:
     import dataclasses
 
     from wildvision.evaluation.card_metrics import measured_on, own_classifier, write_metrics
+    from wildvision.evaluation.plots import check_plots
     from wildvision.evaluation.report import write_report
     from wildvision.evaluation.scores import write_scores
     from wildvision.models import load_card
 
+    check_plots()  # refused, as below, before photos are scored
     if args.write_card:
-        own_classifier(args.model)  # refused before photos are scored
+        own_classifier(args.model)
     evaluation, table = _of_scores(args) if args.scores else _of_photos(args)
     photos = measured_on(args.measured_on, load_card(args.model or "default"), table)
     evaluation = dataclasses.replace(evaluation, measured_on=photos)
@@ -109,11 +116,12 @@ def _of_scores(args: argparse.Namespace) -> tuple[Evaluation, ScoreTable]:
 
 def _of_photos(args: argparse.Namespace) -> tuple[Evaluation, ScoreTable]:
     import dataclasses
+    from pathlib import Path
 
     from wildvision.evaluation.card_metrics import calibrated_for
     from wildvision.evaluation.explain import explain_rows, pointing
     from wildvision.evaluation.judging import judge
-    from wildvision.evaluation.manifest import read_manifest
+    from wildvision.evaluation.manifest import boxes_of, read_manifest
     from wildvision.evaluation.measure import measure
     from wildvision.evaluation.stress import corruption_costs, draw_rows, stress
     from wildvision.models import find_model, load_classifier, load_network
@@ -121,6 +129,9 @@ def _of_photos(args: argparse.Namespace) -> tuple[Evaluation, ScoreTable]:
     rows, root = read_manifest(args.manifest), _folder(args.manifest)
     classifier = load_classifier(args.model or "default", device=args.device)
     card = classifier.card
+    if args.explain and not any(boxes_of(row) for row in rows if row["group"] in card.groups):
+        raise ArgumentError("--explain needs boxes, and no photo of a product has any in the column 'boxes'")
+    Path(args.out).mkdir(parents=True, exist_ok=True)  # what cannot be written is found before photos are scored
     table, unscored = score(classifier, rows, root, args.batch_size)
     judged = judge(table, card.calibration, card.operating_points, prevalences=calibrated_for(card))
     evaluation = measure(judged, model=card.model_id, resamples=args.resamples, seed=args.seed, unscored=unscored)
@@ -137,7 +148,7 @@ def _of_photos(args: argparse.Namespace) -> tuple[Evaluation, ScoreTable]:
         costs = corruption_costs([stressed], resamples=args.resamples, seed=args.seed)
         evaluation = dataclasses.replace(evaluation, robustness=costs)
     if args.explain:
-        network = load_network(find_model(args.model or "default"))
+        network = load_network(find_model(args.model or "default")).to(classifier.device)
         explained = explain_rows(network, card.input, rows, root)
         found = pointing(explained, resamples=args.resamples, seed=args.seed)
         evaluation = dataclasses.replace(evaluation, explanations=found)
@@ -190,7 +201,7 @@ def _print(evaluation: Evaluation) -> None:
                 str(n.auroc),
                 str(n.recall_at_fpr["0.01"]),
                 str(n.ece),
-                "; ".join(f"{ece} at {float(share):.0%}" for share, ece in n.ece_at.items()),
+                "; ".join(f"{ece} at {share}" for share, ece in n.ece_at.items()),
             )
             for name, part in evaluation.parts
             for group, n in part.groups.items()

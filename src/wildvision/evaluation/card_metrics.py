@@ -144,8 +144,10 @@ def measured_on(said: str, card: ModelCard, table: ScoreTable) -> str:
 
     Scores of out-of-fold models, which name no model, are of photos that theirs had not seen.
     """
-    recipe = card.training.get("recipe") or {}
-    trained = {source for fold in recipe.get("folds", ()) for source in fold} - set(recipe.get("not_trained_on", ()))
+    recipe = card.training.get("recipe")
+    recipe = recipe if isinstance(recipe, Mapping) else {}  # a summary is whatever its author wrote
+    trained = {str(source) for fold in _list(recipe.get("folds")) for source in _list(fold)}
+    trained -= set(map(str, _list(recipe.get("not_trained_on"))))
     seen = (
         sorted(trained & set(table.source.tolist()))
         if table.model and _same_weights(table.model, card.model_id)
@@ -155,3 +157,7 @@ def measured_on(said: str, card: ModelCard, table: ScoreTable) -> str:
         return said
     log.warning("%s was trained on photos of %s: numbers on these flatter it", card.name, ", ".join(seen))
     return f"{said}; the model was trained on photos of {', '.join(seen)}"
+
+
+def _list(value: object) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else []

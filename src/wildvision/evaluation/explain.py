@@ -92,6 +92,9 @@ def explain_rows(network: Network, how: Preprocess, rows: Sequence[Mapping[str, 
         else:
             part = "synthetic" if truth(row.get("synthetic")) else "real"
             energy = energy_in_boxes(class_activation(network, how, image, group), boxes)
+            if energy.chance == 0.0:
+                log.warning("no box of %s covers a pixel of it: its explanation is not measured", row["path"])
+                continue
             found.append(Explained(part, group, str(row["source"]), str(row["object_id"] or row["path"]), energy))
     return found
 

@@ -14,12 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from wildvision.errors import ArgumentError
-from wildvision.evaluation.scores import AMBIGUOUS, NO_GROUP
+from wildvision.evaluation.scores import AMBIGUOUS, NO_GROUP, SYNTHETIC, TRUST
 from wildvision.taxonomy import Taxonomy, load_taxonomy
 
 REQUIRED = ("path", "group", "leaf", "source", "object_id")
-TRUST = ("high", "medium", "low")
-SYNTHETIC = ("", "0", "1", "true", "false")
 
 
 def read_manifest(path: str | Path) -> list[dict[str, str]]:
@@ -77,6 +75,8 @@ def boxes_of(row: Mapping[str, Any]) -> list[list[float]]:
         raise ArgumentError(_BOXES.format(row["boxes"])) from e
     if any(len(b) != 4 or not all(map(math.isfinite, b)) or b[0] >= b[2] or b[1] >= b[3] for b in found):
         raise ArgumentError(_BOXES.format(row["boxes"]))
+    if any(max(b) <= 1 for b in found):
+        raise ArgumentError(f"boxes are in pixels of the photo, not in shares of it; received {row['boxes']!r}")
     return found
 
 

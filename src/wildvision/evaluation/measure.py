@@ -55,9 +55,9 @@ def _part(judged: Judged, resamples: int, seed: int, n_worst: int) -> Part:
     ambiguous = everything.group == AMBIGUOUS
     judged = judged.where(everything.judged)
     table = judged.table
-    present = [g for g in table.groups if table.labels(g).any() or g not in judged.unfitted]
+    absent = tuple(g for g in table.groups if g in judged.unfitted and not table.labels(g).any())
     groups = {}
-    for group in present:
+    for group in (g for g in table.groups if g not in absent and len(table)):  # labels may all be unsure
         rng = np.random.default_rng([seed, table.groups.index(group)])
         weights = cluster_weights(
             table.source.tolist(), table.object_id.tolist(), table.labels(group), resamples=resamples, rng=rng
@@ -71,7 +71,7 @@ def _part(judged: Judged, resamples: int, seed: int, n_worst: int) -> Part:
             "low_trust": int((~everything.judged & ~ambiguous).sum()),
         },
         groups=groups,
-        absent=tuple(g for g in table.groups if g not in present),
+        absent=absent,
         confusion=_confusion(table),
     )
 

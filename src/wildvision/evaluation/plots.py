@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 _INK, _SOFT, _LINE = "#1b2a33", "#9aa7b0", "#0b6e8f"
 
 
+def check_plots() -> None:
+    """Make sure that plots can be drawn.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    _figure(1, 1)
+
+
 def group_plot(numbers: GroupNumbers) -> str:
     """Reliability diagram, ROC with a logarithmic false-positive axis, and precision-recall, side by side."""
     figure = _figure(11.5, 3.4)

@@ -92,7 +92,7 @@ def unchanged(table: ScoreTable, group: str, review: Target) -> str:
     positives = int(table.labels(group)[rows].sum())
     negatives = int(rows.sum()) - positives
     if not positives:
-        return "no photos of it"
+        return "no photos of it with a sure label"
     if not negatives:
         return "no photos of anything else"
     return f"{negatives} photos of other things and {positives} of it do not show that {review} is met; label more"

@@ -20,6 +20,8 @@ from wildvision.errors import ArgumentError
 AMBIGUOUS = "ambiguous"
 NO_GROUP = "none"
 LOW_TRUST = "low"
+TRUST = ("high", "medium", LOW_TRUST)
+SYNTHETIC = ("", "0", "1", "true", "false")
 TEXT_COLUMNS = ("path", "source", "object_id", "group", "leaf", "trust")
 _RAW, LEAF_COLUMN, _MODEL = "raw_", "leaf_", "model"
 _WHOLE = ("groups", "leaves", "model")
@@ -74,6 +76,8 @@ class ScoreTable:
             raise ArgumentError("a score table holds finite scores only; leave out photos that were not scored")
         if unknown := sorted(set(self.group.tolist()) - {*self.groups, NO_GROUP, AMBIGUOUS}):
             raise ArgumentError(f"unknown groups {unknown}; choose from {[*self.groups, NO_GROUP, AMBIGUOUS]}")
+        if unknown := sorted(set(self.trust.tolist()) - {*TRUST}):
+            raise ArgumentError(f"trust must be one of {', '.join(TRUST)}; received {unknown}")
 
     def __len__(self) -> int:
         return len(self.path)
@@ -117,13 +121,16 @@ def score_table(
         model: ``model_id`` of what scored the photos, empty for out-of-fold models.
 
     Raises:
-        ArgumentError: A row lacks a column, or shapes or groups do not fit.
+        ArgumentError: A row lacks a column or holds an unknown word, or shapes or groups do not fit.
     """
     text = {name: np.array([_text(row, name) for row in rows], dtype=str) for name in TEXT_COLUMNS}
     text["object_id"] = np.where(text["object_id"] == "", text["path"], text["object_id"])
+    flags = [str(row.get("synthetic") or "").strip().lower() for row in rows]
+    if unknown := sorted(set(flags) - {*SYNTHETIC}):  # such as 1.0, which must not pass for a photograph
+        raise ArgumentError(f"synthetic must be one of {', '.join(SYNTHETIC[1:])}, or empty; received {unknown}")
     return ScoreTable(
         **text,
-        synthetic=np.array([truth(row.get("synthetic")) for row in rows], dtype=bool),
+        synthetic=np.array([truth(flag) for flag in flags], dtype=bool),
         fold=np.full(len(rows), -1) if fold is None else np.asarray(fold, dtype=np.int64),
         raw=np.asarray(raw, dtype=np.float64).reshape(len(rows), len(groups)),
         leaf_probabilities=np.asarray(leaf_probabilities, dtype=np.float64).reshape(len(rows), len(leaves)),
@@ -180,8 +187,13 @@ def read_scores(path: str | Path) -> ScoreTable:
         raise ArgumentError(f"no score table at {source}")
     rows: list[dict[str, Any]]
     if _suffix(source) == ".csv":
-        with source.open(newline="", encoding="utf-8") as f:
-            rows = list(csv.DictReader(f))
+        try:
+            with source.open(newline="", encoding="utf-8-sig") as f:
+                rows = list(csv.DictReader(f))
+        except (csv.Error, UnicodeDecodeError) as e:
+            raise ArgumentError(f"{source} is not a score table in UTF-8: {e}") from e
+        if any(None in row for row in rows):  # where csv puts what has no column
+            raise ArgumentError(f"{source}: a row has more fields than the first line; is a comma not quoted?")
     else:
         import pyarrow as pa
         import pyarrow.parquet as pq

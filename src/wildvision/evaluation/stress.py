@@ -32,13 +32,14 @@ _FAILED = -1e6  # ranks below every logit
 def draw_rows(rows: Sequence[Mapping[str, Any]], per_leaf: int, *, seed: int = 0) -> list[Mapping[str, Any]]:
     """At most ``per_leaf`` rows a leaf, real and rendered apart, sources in turn; rows without a sure label never.
 
-    Sources in turn: with four sources of a leaf and forty rows wanted, each source gives ten if it has them.
+    Rows that name no leaf are drawn by group. Sources in turn: with four sources of a leaf and forty rows wanted, each
+    source gives ten if it has them.
     """
-    pools: dict[tuple[str, bool], dict[str, list[Mapping[str, Any]]]] = defaultdict(lambda: defaultdict(list))
+    pools: dict[tuple[str, bool, str], dict[str, list[Mapping[str, Any]]]] = defaultdict(lambda: defaultdict(list))
     order = np.random.default_rng(seed).permutation(len(rows))
     for row in (rows[int(i)] for i in order):
         if row["group"] != AMBIGUOUS and row.get("trust") != LOW_TRUST:
-            pools[str(row["leaf"]), truth(row.get("synthetic"))][str(row["source"])].append(row)
+            pools[str(row["leaf"]), truth(row.get("synthetic")), str(row["group"])][str(row["source"])].append(row)
     drawn = []
     for key in sorted(pools):
         sources = [pools[key][name] for name in sorted(pools[key])]

@@ -170,7 +170,7 @@ class Classifier:
 
         Raises:
             ArgumentError: An unknown group or method, a photo that cannot be read or run, or ``activation`` of a
-                backend that gives no gradients.
+                backend that gives no gradients or of a network without feature maps.
         """
         from wildvision.models.explaining import METHODS, Explanation, class_activation, occlusion
 

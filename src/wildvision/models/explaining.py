@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from wildvision.errors import ArgumentError
 from wildvision.imaging import Preparer, Preprocess, preprocess
+from wildvision.policy import Platt
 
 if TYPE_CHECKING:
     from wildvision.models.classifier import Classifier
@@ -59,7 +60,8 @@ def class_activation(network: Network, how: Preprocess, image: Image, group: str
         ``(H, W)`` float32 in [0, 1], the greatest value 1; all 0 where nothing speaks for the group.
 
     Raises:
-        ArgumentError: The network has no such group, ``image`` is something else, or the network failed on the photo.
+        ArgumentError: The network has no such group or no feature maps, ``image`` is something else, or the network
+            failed on the photo.
     """
     import torch
 
@@ -74,6 +76,10 @@ def class_activation(network: Network, how: Preprocess, image: Image, group: str
             backbone: Any = member.backbone
             with torch.no_grad():
                 features = backbone.forward_features(picture)
+            if features.ndim != 4 or getattr(backbone, "output_fmt", "NCHW") != "NCHW":  # as of transformers
+                raise ArgumentError(
+                    f"{member.architecture!r} has no feature maps (n, channels, h, w); explain with method='occlusion'"
+                )
             maps.append(features.requires_grad_(True))
             logits = logits + share * member.head(backbone.forward_head(features))
         if not torch.isfinite(logits).all():
@@ -87,7 +93,7 @@ def class_activation(network: Network, how: Preprocess, image: Image, group: str
 
 
 def occlusion(classifier: Classifier, image: Image, group: str, *, cells: int = 8, batch_size: int = 32) -> Map:
-    """How far a group's log-odds fall when a grey square hides a place; for any backend, ``cells ** 2 + 1`` runs.
+    """How far a group's raw logit falls when a grey square hides a place; for any backend, ``cells ** 2 + 1`` runs.
 
     Args:
         classifier: The model.
@@ -120,6 +126,8 @@ def occlusion(classifier: Classifier, image: Image, group: str, *, cells: int = 
     odds = []
     looking = copy(classifier)  # limits are for photos, and this one was accepted
     looking.preparer = Preparer(how)
+    # A calibrator may be flat where the photo's score lies, and then no place would count.
+    looking.card = replace(classifier.card, calibration=dict.fromkeys(classifier.card.groups, Platt()))
     for p in looking.predict([small, *hidden], batch_size=batch_size, hashes=False):
         if not p.ok:
             raise ArgumentError(f"the photo cannot be explained: {p.error}")
