@@ -133,7 +133,10 @@ class Detections:
         """
         if not _is_number(score) or not 0 <= score <= 1:
             raise ArgumentError(f"score must be a number in [0, 1]; received {score!r}")
-        wanted = None if groups is None or isinstance(groups, str) else frozenset(groups)
+        try:
+            wanted = None if groups is None or isinstance(groups, str) else frozenset(groups)
+        except TypeError:  # no collection, or one of something else than names
+            wanted = None
         if groups is not None and (wanted is None or wanted - set(_group_numbers())):
             raise ArgumentError(f"groups must be some of {sorted(_group_numbers())}; received {groups!r}")
         chosen = self.scores >= score

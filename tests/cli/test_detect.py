@@ -165,3 +165,13 @@ def test_without_a_bundled_detector_the_error_names_the_ways_out(
     assert main(["detect", str(photos / "bad.jpg"), "--out", str(tmp_path / "out")]) == 2
     assert "detector-default" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()  # the command can be given again with a model
+
+
+def test_a_name_that_the_file_system_s_encoding_lacks_gets_a_picture(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.fromarray(np.zeros((90, 90, 3), np.uint8)).save(tmp_path / "é.png")
+    monkeypatch.setattr("sys.getfilesystemencoding", lambda: "ascii")
+    out = tmp_path / "out"
+    assert main(["detect", str(tmp_path / "é.png"), "--out", str(out), "--model", model, "--device", "cpu"]) == 0
+    assert [p.name for p in (out / "pictures").iterdir()] == [r"\xe9.jpg"]

@@ -72,3 +72,8 @@ def test_a_list_on_standard_input(
 def test_a_folder_on_standard_input_is_walked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     feed(monkeypatch, os.fsencode(folder / "c") + b"\n")
     assert list(expand(["x.jpg", "-"])) == ["x.jpg", str(folder / "c" / "d.webp")]
+
+
+def test_without_a_standard_input_nothing_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert list(expand(["a.jpg", "-"])) == ["a.jpg"]

@@ -120,3 +120,8 @@ def test_the_module_runs_without_the_script() -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("wildvision: error: unknown group 'tiger'; choose from ivory")
+
+
+def test_without_a_standard_output_a_command_still_ends_with_its_own_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    assert cli.main(["taxonomy"]) == 0

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from PIL import Image
 from tests.models.tiny import make_tiny_model
 from wildvision.cli import main
 from wildvision.contract import SCHEMA, Decision
+from wildvision.models import load_card, write_card
+from wildvision.policy import Isotonic
 from wildvision.taxonomy import load_taxonomy
 
 
@@ -149,3 +153,14 @@ def test_a_model_or_device_that_does_not_exist_is_one_line_and_exit_code_2(
     captured = capsys.readouterr()
     assert (code, captured.out) == (2, "")
     assert message in captured.err and captured.err.count("\n") == 1
+
+
+def test_small_probabilities_of_a_model_for_rare_products_are_not_shown_as_nothing(
+    model: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = load_card(model)
+    folder = Path(shutil.copytree(model, tmp_path / "rare"))
+    calibration = dict.fromkeys(card.groups, Isotonic(x=(0.0,), y=(3e-5,)))
+    write_card(dataclasses.replace(card, calibration=calibration), folder / f"{card.name}.json")
+    _, out, _ = predict(capsys, "--model", str(folder), str(photos / "0.png"))
+    assert out.splitlines()[1].split("\t")[2] == "3.0e-05"

@@ -143,6 +143,8 @@ def test_fusion_keeps_agreement_and_lets_the_classifier_veto() -> None:
         ({"score": None}, "score must be"),
         ({"groups": "ivory"}, "groups must be"),
         ({"groups": {"pangolin"}}, "pangolin"),
+        ({"groups": 5}, "groups must be"),
+        ({"groups": [["ivory"]]}, "groups must be"),
     ],
 )
 def test_filter_refuses_what_it_would_misread(wrong: dict[str, object], message: str) -> None:

@@ -203,6 +203,16 @@ def test_weights_that_half_precision_cannot_hold_are_not_written(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_card_that_cannot_be_written_leaves_an_older_model_whole(
+    network: Network, card: ModelCard, tmp_path: Path
+) -> None:
+    export_weights(network, card, tmp_path)
+    torch.nn.init.zeros_(network.head.bias)
+    with pytest.raises(ModelError, match="is not JSON"):
+        export_weights(network, dataclasses.replace(card, metrics={"auroc": float("nan")}), tmp_path)
+    assert verify(tmp_path) == load_card(tmp_path)
+
+
 def test_a_card_of_another_network_is_refused(card: ModelCard, tmp_path: Path, network: Network) -> None:
     other = Network("test_resnet", network.rollup)
     with pytest.raises(ModelError, match="describes a 'test_efficientnet', the network is a 'test_resnet'"):

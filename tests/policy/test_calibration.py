@@ -137,6 +137,8 @@ def test_negative_log_likelihood_of_a_coin_is_log_two():
         {"method": "platt", "a": -1.0, "b": 0.0},
         {"method": "isotonic", "x": [1, 0], "y": [0, 1]},
         {"method": "isotonic", "x": [0, 1], "y": [0.5, 0.2]},
+        ["platt"],
+        None,
     ],
 )
 def test_unusable_stored_calibration_is_refused(bad):

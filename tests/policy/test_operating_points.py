@@ -131,3 +131,9 @@ def test_unusable_targets_are_refused(text):
 def test_unusable_rows_are_refused(p, y):
     with pytest.raises(ArgumentError):
         choose_operating_point(p, y)
+
+
+@pytest.mark.parametrize("other", [{"objects": ["a"]}, {"sources": list("abc")}, {"listed": [True]}])
+def test_what_goes_with_the_scores_is_as_long_as_they(other):
+    with pytest.raises(ArgumentError, match=f"{next(iter(other))} must be as many as labels"):
+        choose_operating_point([0.1, 0.2], [0, 1], **other)

@@ -5,6 +5,7 @@ import pytest
 from wildvision.contract import Decision
 from wildvision.errors import ArgumentError
 from wildvision.policy import NEVER, OperatingPoint, decide, deciding_group
+from wildvision.policy.triage import threshold_in_words
 
 POINTS = {"ivory": OperatingPoint(review=0.2, block=0.8), "python_skin": OperatingPoint(review=0.5, block=NEVER)}
 
@@ -71,3 +72,16 @@ def test_a_photo_without_scores_is_an_error_and_never_a_pass():
 def test_thresholds_of_a_card_are_numbers():
     with pytest.raises(ArgumentError, match="are numbers"):
         OperatingPoint.from_json({"review": None, "block": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("threshold", "said"),
+    [(0.0, "always"), (NEVER, "never"), (0.172, "from 0.1720"), (0.001, "from 0.0010"), (3.14e-5, "from 3.1e-05")],
+)
+def test_a_small_threshold_is_not_said_to_be_nothing(threshold, said):
+    assert threshold_in_words(threshold) == said
+
+
+def test_thresholds_that_are_no_mapping_are_refused():
+    with pytest.raises(ArgumentError, match=r"numbers; received \[0.2\]"):
+        OperatingPoint.from_json([0.2])

@@ -92,7 +92,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     try:
         code = int(args.run(args))
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as it is for a process that was started without one
+            sys.stdout.flush()
         return code
     except WildvisionError as e:
         print(f"wildvision: error: {e}", file=sys.stderr)

@@ -137,7 +137,8 @@ def _free_name(path: str, taken: dict[str, int]) -> str:
 
     ``taken`` holds names and how far each was counted, in small letters, for some file systems know no capitals.
     """
-    stem = Path(path).stem
+    known = sys.getfilesystemencoding()  # of the names of files, which may have come by it as bytes of another
+    stem = Path(path).stem.encode(known, "backslashreplace").decode(known)
     first = name = _cut(stem, LONGEST - len(".jpg")) + ".jpg"
     number = taken.get(first.lower(), 0)
     while name.lower() in taken:
@@ -152,7 +153,7 @@ def _free_name(path: str, taken: dict[str, int]) -> str:
 def _cut(text: str, most: int) -> str:
     """As much of the text as a file system takes in ``most`` bytes."""
     encoded = os.fsencode(text)
-    return text if len(encoded) <= most else encoded[:most].decode("utf-8", "ignore")
+    return text if len(encoded) <= most else encoded[:most].decode(sys.getfilesystemencoding(), "ignore")
 
 
 def _draw(path: str, detections: Detections, target: Path) -> bool:

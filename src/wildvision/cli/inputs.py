@@ -63,6 +63,8 @@ def _one(path: str) -> Iterator[str]:
 
 
 def _listed(null: bool) -> Iterator[str]:
+    if sys.stdin is None:  # the process was started without one
+        return
     raw = sys.stdin.buffer
     if null:
         entries: Iterable[bytes] = raw.read().split(b"\0")

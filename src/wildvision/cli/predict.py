@@ -90,7 +90,9 @@ def _print_table(scored: Iterable[tuple[str, Prediction]]) -> int:
             if decision is not Decision.PASS:
                 suspected[p.group] = None
                 finding = roll_up(p.scores, p.leaves, taxonomy, group=p.group).text.en
-            table.row((path, p.group, f"{p.scores[p.group]:.3f}", decision, look, finding), style=_STYLES[decision])
+            score = p.scores[p.group]
+            shown = f"{score:.3f}" if score >= 0.0005 else f"{score:.1e}"  # where products are rare, so are high ones
+            table.row((path, p.group, shown, decision, look, finding), style=_STYLES[decision])
             outcomes[decision] += 1
         else:
             table.row((path, "-", "-", p.status, p.error or "", ""), style="magenta")

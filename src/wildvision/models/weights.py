@@ -37,7 +37,7 @@ def export_weights(network: Network, card: ModelCard, folder: Path, *, stem: str
         The card as written.
 
     Raises:
-        ModelError: The card describes another network, or a weight is not finite as float16.
+        ModelError: The card describes another network or is not JSON, or a weight is not finite as float16.
     """
     if (network.architecture, network.rollup.groups, network.rollup.leaves) != (
         card.architecture,
@@ -60,7 +60,7 @@ def write_model(state: Mapping[str, Tensor], card: ModelCard, folder: Path, *, s
     """Write weights of any kind and their card, as :func:`export_weights` describes.
 
     Raises:
-        ModelError: A weight is not finite as float16.
+        ModelError: A weight is not finite as float16, or the card is not JSON.
     """
     tensors = {}
     for name, tensor in state.items():
@@ -75,8 +75,8 @@ def write_model(state: Mapping[str, Tensor], card: ModelCard, folder: Path, *, s
         weights=Weights(f"{stem}.safetensors", hashlib.sha256(content).hexdigest(), len(content), "float16"),
     )
     folder.mkdir(parents=True, exist_ok=True)
+    write_card(written, folder / f"{stem}.json")  # first: a card that cannot be written leaves an older model whole
     (folder / written.weights.file).write_bytes(content)
-    write_card(written, folder / f"{stem}.json")
     return written
 
 

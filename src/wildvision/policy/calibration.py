@@ -124,4 +124,4 @@ def calibrator_from_json(value: Mapping[str, Any]) -> Calibrator:
     except ArgumentError:
         raise
     except (TypeError, ValueError) as e:
-        raise ArgumentError(f"calibration holds something else than numbers: {dict(value)}") from e
+        raise ArgumentError(f"calibration holds something else than numbers: {value!r}") from e

@@ -134,6 +134,9 @@ def choose_operating_point(
         raise ArgumentError(
             f"an operating point needs positives and negatives; {int(y.sum())} of {len(y)} are positive"
         )
+    for name, rows in (("objects", objects), ("sources", sources), ("listed", listed)):
+        if rows is not None and np.shape(rows) != y.shape:
+            raise ArgumentError(f"{name} must be as many as labels; received {np.shape(rows)} and {y.shape}")
     ids = np.asarray(objects if objects is not None else range(len(y)), dtype=str)
     common = ~y & (np.zeros(len(y), bool) if listed is None else np.asarray(listed).astype(bool))
     near = y | common

@@ -45,13 +45,15 @@ class OperatingPoint:
         except KeyError as e:
             raise ArgumentError(f"an operating point needs 'review' and 'block'; received {sorted(value)}") from e
         except (TypeError, ValueError) as e:
-            raise ArgumentError(f"the thresholds of an operating point are numbers; received {dict(value)}") from e
+            raise ArgumentError(f"the thresholds of an operating point are numbers; received {value!r}") from e
         return cls(review=review, block=block)
 
 
 def threshold_in_words(threshold: float) -> str:
-    """``from 0.1720``, ``always`` for 0 and ``never`` for :data:`NEVER`."""
-    return "never" if threshold == NEVER else "always" if threshold == 0 else f"from {threshold:.4f}"
+    """``from 0.1720``, ``from 3.1e-05``, ``always`` for 0 and ``never`` for :data:`NEVER`."""
+    if threshold in (0.0, NEVER):
+        return "always" if threshold == 0.0 else "never"
+    return f"from {threshold:.4f}" if threshold >= 0.001 else f"from {threshold:.2g}"
 
 
 def decide(scores: Mapping[str, float], operating_points: Mapping[str, OperatingPoint]) -> Decision:
