@@ -78,7 +78,7 @@ def test_several_cards_in_a_folder_ask_for_one(tmp_path: Path) -> None:
         load_card(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["defualt", "no/such/folder", "model.safetensors", "card.json"])
+@pytest.mark.parametrize("name", ["defualt", "no/such/folder", "model.safetensors", "card.json", "x" * 300])
 def test_an_unknown_name_lists_what_there_is_and_the_other_ways(bundled: Path, name: str) -> None:
     with pytest.raises(ModelError, match=rf"'{name}': bundled are default, fast; .*folder.*hf://org/repo@revision"):
         load_classifier(name)

@@ -14,7 +14,7 @@ import wildvision.models
 from tests.models.tiny import make_tiny_model
 from wildvision.errors import ModelError
 from wildvision.models import ModelCard, Network, export_weights, find_model, load_card, load_classifier, load_network
-from wildvision.models.card_file import write_card
+from wildvision.models.card_file import read_card, write_card
 from wildvision.models.registry import find_classifier, verify
 
 
@@ -36,6 +36,13 @@ def test_an_exported_network_loads_and_scores_as_before(
     photo = np.random.default_rng(0).integers(0, 256, (50, 40, 3), dtype=np.uint8)
     again = load_classifier(tmp_path / "new" / "folder", device="cpu").predict(photo)
     assert again.scores == load_classifier(tiny, device="cpu").predict(photo).scores
+
+
+def test_folders_and_cards_are_named_by_text_too(network: Network, card: ModelCard, tmp_path: Path) -> None:
+    written = export_weights(network, card, str(tmp_path / "new"))
+    assert read_card(str(tmp_path / "new" / f"{card.name}.json")) == written
+    write_card(written, str(tmp_path / "copy.json"))
+    assert read_card(tmp_path / "copy.json") == written
 
 
 def test_a_model_is_pooled_as_its_card_says(network: Network, card: ModelCard, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,14 +17,14 @@ from wildvision.policy import OperatingPoint
 from wildvision.policy.calibration import Calibrator, calibrator_from_json
 
 
-def read_card(path: Path) -> ModelCard:
+def read_card(path: str | os.PathLike[str]) -> ModelCard:
     """Read a card file.
 
     Raises:
         ModelError: No such file, not JSON, a newer schema, unknown or missing keys, values out of range.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        value = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except OSError as error:
         raise ModelError(f"cannot read the model card {path}: {error.strerror or error}") from error
     except ValueError as error:
@@ -34,7 +35,7 @@ def read_card(path: Path) -> ModelCard:
         raise ModelError(f"{path}: {error}") from error
 
 
-def write_card(card: ModelCard, path: Path) -> None:
+def write_card(card: ModelCard, path: str | os.PathLike[str]) -> None:
     """Write a card file that :func:`read_card` accepts.
 
     Raises:
@@ -44,7 +45,7 @@ def write_card(card: ModelCard, path: Path) -> None:
         text = json.dumps(card.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ModelError(f"the card of {card.name!r} is not JSON: {error}") from error
-    path.write_text(text + "\n", encoding="utf-8")
+    Path(path).write_text(text + "\n", encoding="utf-8")
 
 
 def parse_card(value: object) -> ModelCard:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 import torch
 from safetensors import SafetensorError
@@ -21,7 +21,9 @@ FORWARD = ("head", "channels", "convs", "context", "peak", "contrast")
 """Settings that decide what the network puts out."""
 
 
-def export_detector(network: DetectorNetwork, card: ModelCard, folder: Path, *, stem: str | None = None) -> ModelCard:
+def export_detector(
+    network: DetectorNetwork, card: ModelCard, folder: str | os.PathLike[str], *, stem: str | None = None
+) -> ModelCard:
     """Write a network and its card so that ``load_detector(folder)`` loads them.
 
     Args:

@@ -180,11 +180,15 @@ def _locate(name_or_path: str | os.PathLike[str]) -> Model:
         path = bundled[str(name_or_path)]
         return Model(read_card(path), path)
     path = Path(name_or_path)
-    if path.is_dir():
+    try:
+        folder, file = path.is_dir(), path.is_file()
+    except OSError:  # a name too long for a path, say
+        folder = file = False
+    if folder:
         path = _card_in(path)
     elif path.suffix in _PICKLES:
         raise ModelError(f"{path}: pickle files can run code when loaded and are never read; {_WAYS_IN}")
-    elif path.suffix != ".json" or not path.is_file():
+    elif path.suffix != ".json" or not file:
         raise ModelError(
             f"no model {str(name_or_path)!r}: bundled are {', '.join(sorted(bundled)) or 'none'}; {_WAYS_IN}"
         )

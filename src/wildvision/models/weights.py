@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,7 +22,9 @@ from wildvision.models.rollup import Rollup
 from wildvision.taxonomy import load_taxonomy
 
 
-def export_weights(network: Network, card: ModelCard, folder: Path, *, stem: str | None = None) -> ModelCard:
+def export_weights(
+    network: Network, card: ModelCard, folder: str | os.PathLike[str], *, stem: str | None = None
+) -> ModelCard:
     """Write a network and its card so that ``load_classifier(folder)`` loads them.
 
     Matrices are stored as float16; vectors (biases, batch-norm statistics) as float32, for a variance can be too
@@ -56,7 +59,9 @@ def export_weights(network: Network, card: ModelCard, folder: Path, *, stem: str
     return write_model(network.own_state(), dataclasses.replace(card, pooling=network.pooling), folder, stem=stem)
 
 
-def write_model(state: Mapping[str, Tensor], card: ModelCard, folder: Path, *, stem: str | None = None) -> ModelCard:
+def write_model(
+    state: Mapping[str, Tensor], card: ModelCard, folder: str | os.PathLike[str], *, stem: str | None = None
+) -> ModelCard:
     """Write weights of any kind and their card, as :func:`export_weights` describes.
 
     Raises:
@@ -74,6 +79,7 @@ def write_model(state: Mapping[str, Tensor], card: ModelCard, folder: Path, *, s
         card,
         weights=Weights(f"{stem}.safetensors", hashlib.sha256(content).hexdigest(), len(content), "float16"),
     )
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     write_card(written, folder / f"{stem}.json")  # first: a card that cannot be written leaves an older model whole
     (folder / written.weights.file).write_bytes(content)
