@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection
 from pathlib import Path
 
@@ -45,6 +46,6 @@ def note_taught(run: Path, photos: Collection[PhotoName], held_out: Collection[P
     """
     known = refuse_taught(run, held_out)
     run.mkdir(parents=True, exist_ok=True)
-    part = run / f"{FILE}.part"
+    part = run / f"{FILE}.{os.getpid()}.part"  # processes that train one network note the same at once
     part.write_text(json.dumps(sorted(known.union(photos)), ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
     part.replace(run / FILE)

@@ -23,6 +23,7 @@ from training.detector.engine import Batches, Run
 from training.detector.held_out import bare_detector, read_looked
 from training.detector.scenes import read_records
 from training.ship_detector import evaluate, shipped_card
+from training.taught import note_taught
 from training.train_detector import train
 from wildvision.contract import Detections
 from wildvision.errors import ArgumentError
@@ -291,6 +292,22 @@ def test_two_processes_train_one_network_and_go_on_where_they_stopped(tmp_path: 
     trained = network(read_config(path))
     trained.load_state_dict(torch.load(folder / "average.pt", weights_only=True))
     assert all(torch.isfinite(value).all() for value in trained.state_dict().values())
+
+
+def test_processes_that_note_what_they_learn_from_do_not_take_each_other_s_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos, replace, other = [("shop-a", "0.png")], Path.replace, iter([7])
+
+    def overtaken(part: Path, target: Path) -> Path:
+        if number := next(other, None):
+            monkeypatch.setattr("os.getpid", lambda: number)
+            note_taught(tmp_path, photos, ())
+        return replace(part, target)
+
+    monkeypatch.setattr(Path, "replace", overtaken)
+    note_taught(tmp_path, photos, ())
+    assert [p.name for p in tmp_path.iterdir()] == ["taught.json"]
 
 
 @pytest.mark.slow
