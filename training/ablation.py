@@ -84,9 +84,15 @@ def variant(config: ClassifierConfig, row: str, photos: Photos) -> ClassifierCon
     if row == "renders":
         return config
     renders = sorted({record.source for record in photos.records if record.synthetic})
-    sampling = config.sampling if row == "composer" else dataclasses.replace(config.sampling, composed=0.0)
+    sampling, refit = config.sampling, config.refit
+    if row != "composer":  # photos as they are
+        sampling, refit = dataclasses.replace(sampling, composed=0.0), dataclasses.replace(refit, piles={})
     return dataclasses.replace(
-        config, name=_run_name(config, row), not_trained_on=(*config.not_trained_on, *renders), sampling=sampling
+        config,
+        name=_run_name(config, row),
+        not_trained_on=(*config.not_trained_on, *renders),
+        sampling=sampling,
+        refit=refit,
     )
 
 

@@ -22,10 +22,10 @@ from training.classifier.config import ClassifierConfig, read_config
 from training.classifier.engine import Batches, Composer, Run, score_photos
 from training.classifier.photos import Photos, load_photos
 from training.classifier.pretrained import pretrained_backbone
-from training.classifier.refit import refit
-from training.classifier.sampling import BatchSampler
+from training.classifier.refit import Labelled, refit
+from training.classifier.sampling import NONE, BatchSampler
 from training.command import run_script
-from training.composer import BackgroundBank, CutoutBank, Recipe, compose
+from training.composer import BackgroundBank, CutoutBank, Recipe, compose, pile
 from training.evaluate import load_network, partner_run
 from training.folds import PhotoName, barred, check_paths, check_sources, held_out_rows, photo_names
 from training.taught import note_taught, refuse_taught
@@ -37,6 +37,7 @@ from wildvision.taxonomy import load_taxonomy
 
 log = logging.getLogger(__name__)
 FEWEST_CUTOUTS = 12
+PILES = 300  # of each group
 
 
 def main() -> None:
@@ -117,7 +118,7 @@ def train(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: P
     without = photo_names(photos.records, kept_out)
     paste = composer(config, unseen if config.sampling.renders else unseen | renders, without)
     average = Run(network, config, folder).fit(Batches(photos, sampler, config, network, paste))
-    _finish(average, pretrained, config, photos, rows, fold, runs)
+    _finish(average, pretrained, config, photos, rows, fold, runs, piles(config, unseen, without))
 
 
 def fit_head_anew(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: Path) -> None:
@@ -128,7 +129,9 @@ def fit_head_anew(config: ClassifierConfig, photos: Photos, fold: int | None, *,
     _note_taught(folder, photos, kept_out)
     network.to("cuda" if torch.cuda.is_available() else "cpu", memory_format=torch.channels_last)
     own = {name: value.clone() for name, value in network.backbone.state_dict().items()}
-    _finish(network, own, config, photos, _rows(photos, kept_out), fold, runs)
+    without = photo_names(photos.records, kept_out)
+    heaped = piles(config, _unseen(config, fold), without)
+    _finish(network, own, config, photos, _rows(photos, kept_out), fold, runs, heaped)
 
 
 def _finish(
@@ -139,10 +142,11 @@ def _finish(
     rows: Sequence[int],
     fold: int | None,
     runs: Path,
+    heaped: Sequence[Labelled],
 ) -> None:
     """Refit, write the weights and, with a fold, the held-out photos' scores."""
     whole = BatchSampler(photos.records, rows, config.sampling, size=config.batch_size, seed=config.seed)
-    refit(network, towards, photos, whole, config)
+    refit(network, towards, photos, whole, config, heaped)
     folder = _folder(config, fold, runs)
     folder.mkdir(parents=True, exist_ok=True)  # a recipe of no steps left no checkpoint there
     torch.save(network.state_dict(), folder / "average.pt")
@@ -195,20 +199,56 @@ def composer(config: ClassifierConfig, unseen: Collection[str], without: Collect
     """The copy-paste composer without ``unseen`` sources, photos of ``without`` and leaves that have few cut-outs."""
     if config.sampling.composed == 0:
         return None
-    bank = Path(config.composer_bank)
-    cutouts = CutoutBank.load(bank).without_sources(unseen).without_photos(without)
-    counts = Counter(c.leaf for c in cutouts.cutouts)
-    common = CutoutBank(
-        (c for c in cutouts.cutouts if counts[c.leaf] >= FEWEST_CUTOUTS), photo_weight=config.sampling.photo_weight
-    )
-    backgrounds = BackgroundBank.load(bank).without_sources(unseen).without_photos(without)
+    cutouts, backgrounds = _banks(config, unseen, without)
     recipe = Recipe(size=config.cache_size)
 
     def draw(rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], Sequence[Corners], Sequence[str]]:
-        image, boxes, labels = compose(rng, common, backgrounds, recipe)
+        image, boxes, labels = compose(rng, cutouts, backgrounds, recipe)
         return image, [tuple(box) for box in (boxes / recipe.size).tolist()], labels
 
     return draw
+
+
+def piles(config: ClassifierConfig, unseen: Collection[str], without: Collection[PhotoName]) -> list[Labelled]:
+    """Piles for the head, :data:`PILES` of each group that ``config.refit.piles`` names, of its leaves in turn.
+
+    Args:
+        config: The recipe.
+        unseen: Sources of which nothing is pasted.
+        without: Photos of which nothing is pasted.
+
+    Raises:
+        ArgumentError: An unknown group is named.
+    """
+    if unknown := sorted(set(config.refit.piles) - {NONE, *load_taxonomy().group_names}):
+        raise ArgumentError(f"refit.piles names unknown groups {unknown}")
+    if not config.refit.piles:
+        return []
+    cutouts, backgrounds = _banks(config, unseen, without)
+    found: list[Labelled] = []
+    for number, group in enumerate(sorted(config.refit.piles)):
+        leaves = sorted({c.leaf for c in cutouts.cutouts if c.group == group})
+        if not leaves:
+            log.warning("no piles of %s: the bank has less than %d cut-outs of each leaf", group, FEWEST_CUTOUTS)
+            continue
+        for k in range(PILES):
+            leaf, rng = leaves[k % len(leaves)], np.random.default_rng((config.seed, number, k))
+            found.append((leaf, pile(rng, cutouts, backgrounds, leaf, size=config.cache_size)))
+    return found
+
+
+def _banks(
+    config: ClassifierConfig, unseen: Collection[str], without: Collection[PhotoName]
+) -> tuple[CutoutBank, BackgroundBank]:
+    """What may be pasted, and on what."""
+    bank = Path(config.composer_bank)
+    cutouts = CutoutBank.load(bank).without_sources(unseen).without_photos(without)
+    counts = Counter(c.leaf for c in cutouts.cutouts)
+    common = (c for c in cutouts.cutouts if counts[c.leaf] >= FEWEST_CUTOUTS)
+    return (
+        CutoutBank(common, photo_weight=config.sampling.photo_weight),
+        BackgroundBank.load(bank).without_sources(unseen).without_photos(without),
+    )
 
 
 def _row(record: object) -> dict[str, object]:

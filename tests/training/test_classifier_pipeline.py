@@ -14,6 +14,8 @@ import yaml
 
 from training import ablation, evaluate, ship_classifier, train_classifier, tta
 from training.classifier.config import read_config
+from training.composer import BackgroundBank, Cutout, CutoutBank
+from training.composer.backgrounds import Background
 from training.data.manifest import Box, Record, read_manifest, write_manifest
 from wildvision.errors import ArgumentError
 from wildvision.evaluation.scores import read_scores
@@ -55,6 +57,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     }  # fmt: skip
     raw["input"]["size"] = 32
     raw["sampling"]["composed"] = 0.0
+    raw["refit"]["piles"] = {}
     (tmp_path / "toy.yaml").write_text(yaml.safe_dump(raw), encoding="utf-8")
     fresh = Network("tf_efficientnet_lite0", Rollup.of(load_taxonomy())).backbone.state_dict()
     monkeypatch.setattr(train_classifier, "pretrained_backbone", lambda *_, **__: fresh)
@@ -177,6 +180,42 @@ def test_what_shows_a_held_out_photo_teaches_nothing_and_nothing_that_has_taught
         run(*train, "--scores")
     with pytest.raises(ArgumentError, match="which another fold holds out now"):
         evaluate.evaluate(read_config(work / "toy.yaml"), work / "runs")
+
+
+def test_piles_for_the_head_show_nothing_that_is_held_out(
+    work: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(leaf: str, group: str, source: str, n: int) -> Cutout:
+        return Cutout(np.full((9, 30, 4), 255, np.uint8), leaf, group, source, f"{n}", f"{n}.png")
+
+    leaves = {"ivory_raw": "ivory", "ivory_worked": "ivory", "bone_antler": "none"}
+    CutoutBank(
+        [
+            cut(leaf, group, source, n)
+            for leaf, group in leaves.items()
+            for source in ("north", "south")
+            for n in range(13)
+        ]
+    ).save(work / "bank")
+    BackgroundBank([Background(np.zeros((64, 64, 3), np.uint8), "photo", "south", "0.jpg")]).save(work / "bank")
+    config = read_config(work / "toy.yaml")
+    config = replace(config, composer_bank=str(work / "bank"))
+    laid: list[Cutout] = []
+    draw = CutoutBank.draw
+    monkeypatch.setattr(CutoutBank, "draw", lambda *a, **how: laid.append(draw(*a, **how)) or laid[-1])
+    monkeypatch.setattr(train_classifier, "PILES", 4)
+
+    def made(**shares: float) -> list[str]:
+        wanted = replace(config, refit=replace(config.refit, piles=shares))
+        return [leaf for leaf, _ in train_classifier.piles(wanted, {"north"}, {("south", "0.png")})]
+
+    assert made() == []
+    assert made(ivory=0.1, none=0.1, python_skin=0.1) == [*["ivory_raw", "ivory_worked"] * 2, *["bone_antler"] * 4]
+    assert "no piles of python_skin" in caplog.text
+    assert {c.source for c in laid} == {"south"}
+    assert "0.png" not in {c.path for c in laid}
+    with pytest.raises(ArgumentError, match="unknown groups"):
+        made(gold=0.1)
 
 
 def test_renders_of_two_manifests_in_one_folder_are_all_tested(work: Path) -> None:

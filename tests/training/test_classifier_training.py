@@ -200,7 +200,7 @@ def test_the_head_is_fitted_as_far_as_its_penalty_lets_it(
     noise = np.random.default_rng(0).normal(size=(80, fitted.features))
     x = torch.from_numpy(7 + 5 * (noise + 3 * np.eye(4, fitted.features)[group])).float()
     leaves = torch.from_numpy(fitted.rollup.members.argmax(1)[group])
-    how = replace(config, refit=Refit(pretrained_share=0.0, l2=l2, renders={}, everyday=1.0))
+    how = replace(config, refit=Refit(pretrained_share=0.0, l2=l2, renders={}, everyday=1.0, piles={}))
     fit_head(fitted, x, torch.eye(4)[group], leaves, torch.full((80, 4), 1 / 80), torch.full((80,), 1 / 80), how)
     right = fitted.head(x)[:, 4:].softmax(1)[torch.arange(80), leaves] > 0.5
     assert least <= right.float().mean() <= most
@@ -216,7 +216,8 @@ def test_a_refit_learns_from_photos_and_hears_rendered_everyday_things_in_full(
     sampler = BatchSampler(records, range(len(records)), config.sampling, size=4, seed=1)
     heads = {}
     for renders, everyday in ((1.0, 1.0), (1.0, 16.0), (0.0, 1.0)):
-        how = replace(config, refit=Refit(pretrained_share=0.5, l2=1.0, renders={"ivory": renders}, everyday=everyday))
+        weights = Refit(pretrained_share=0.5, l2=1.0, renders={"ivory": renders}, everyday=everyday, piles={})
+        how = replace(config, refit=weights)
         refit(fitted, pretrained, part, sampler, how)
         heads[renders, everyday] = fitted.head.weight.detach().clone()
         with torch.no_grad():
@@ -225,6 +226,22 @@ def test_a_refit_learns_from_photos_and_hears_rendered_everyday_things_in_full(
         assert ivory[shown].mean() > ivory[~shown].mean()
     assert not torch.allclose(heads[1.0, 1.0], heads[1.0, 16.0])
     assert not torch.allclose(heads[1.0, 1.0], heads[0.0, 1.0])
+
+
+def test_piles_teach_the_head_by_the_weight_of_their_group(photos: Photos, config: ClassifierConfig) -> None:
+    fitted = network(config).eval()
+    pretrained = {name: value.clone() for name, value in fitted.backbone.state_dict().items()}
+    sampler = BatchSampler(photos.records, range(len(photos)), config.sampling, size=4, seed=1)
+    red, blue = (np.full((40, 40, 3), colour, np.uint8) for colour in ((200, 30, 30), (30, 30, 200)))
+    piles = [("ivory_raw", red)] * 3 + [("bone_antler", blue)] * 2
+    ivory = {}
+    for share in (0.0, 0.1, 1.0):
+        weights = Refit(0.5, 1.0, renders={}, everyday=1.0, piles={"ivory": share, "none": share})
+        refit(fitted, pretrained, photos, sampler, replace(config, refit=weights), piles)
+        with torch.no_grad():
+            ivory[share] = fitted.group_logits(fitted.head(features(fitted, [red, blue], config)))[:, 0].numpy()
+    gaps = [float(red - blue) for red, blue in ivory.values()]
+    assert gaps[0] < gaps[1] < gaps[2]
 
 
 def test_renders_count_less_in_what_a_named_group_learns() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.training.data_helpers import picture, record, save
-from training.composer import BackgroundBank, Cutout, CutoutBank, Recipe, compose
+from training.composer import BackgroundBank, Cutout, CutoutBank, Recipe, compose, pile
 from training.composer.__main__ import main
 from training.composer.backgrounds import Background, bare_ground, build_backgrounds
 from training.composer.cutouts import RENDERED, build_cutouts, cut_out, sharpen_alpha
@@ -95,6 +95,26 @@ def test_pasting_is_no_cue_products_and_look_alikes_are_laid_out_alike(
         facts.append((np.mean([len(p.boxes) for p in made]), sides.mean(), np.mean([p.image.mean() for p in made])))
     for look_alikes, products in zip(*facts, strict=True):
         assert products == pytest.approx(look_alikes, rel=0.15)
+
+
+def test_a_pile_shows_much_of_one_leaf_and_is_the_same_for_the_same_seed(backgrounds: BackgroundBank) -> None:
+    def bar(colour: tuple[int, int, int], leaf: str, group: str) -> Cutout:
+        return Cutout(np.full((14, 90, 4), (*colour, 255), np.uint8), leaf, group, "source", leaf, f"{leaf}.jpg")
+
+    bank = CutoutBank([bar(RED, "ivory_raw", "ivory"), bar(GREEN, "bone_antler", "none")])
+    for leaf, channel in (("ivory_raw", 0), ("bone_antler", 1)):
+        shares = []
+        for seed in range(40):
+            image = pile(np.random.default_rng(seed), bank, backgrounds, leaf, size=96)
+            assert (image.shape, image.dtype) == ((96, 96, 3), np.uint8)
+            assert image.tobytes() == pile(np.random.default_rng(seed), bank, backgrounds, leaf, size=96).tobytes()
+            others = np.delete(image.astype(int), channel, axis=-1).max(axis=-1)
+            shares.append(float((image[..., channel] - others > 30).mean()))
+            assert (others - image[..., channel] > 60).mean() < 0.01, "nothing of another leaf"
+        assert min(shares) > 0.05
+        assert 0.2 < np.mean(shares) < 0.9
+    with pytest.raises(ArgumentError, match="no cut-outs of 'rhino_horn_raw'"):
+        pile(np.random.default_rng(0), bank, backgrounds, "rhino_horn_raw", size=96)
 
 
 def test_leaves_objects_and_views_take_turns() -> None:
@@ -279,6 +299,9 @@ def test_the_commands_build_banks_and_a_sheet(photos: Path) -> None:
     first = (photos / "s.png").read_bytes()
     assert main([*sheet, "--draw-boxes"]) == 0
     assert (photos / "s.png").read_bytes() == first
+    leaf = CutoutBank.load(photos / "bank").cutouts[0].leaf
+    assert main([*sheet, "--pile", leaf]) == 0
+    assert (photos / "s.png").read_bytes() != first
 
 
 @pytest.mark.filterwarnings("ignore:.*found in sys.modules.*:RuntimeWarning")

@@ -54,12 +54,15 @@ class Refit:
         renders: Weight of a render in what a group and its leaves learn, for groups that should listen to their photos;
             1 for groups not named. Everyday things are no look-alikes of any group and teach all in full.
         everyday: Weight of a render without product or look-alike against other renders.
+        piles: Weight of composed piles of a group's things, or of look-alikes (``none``), in what the head learns;
+            photos and renders weigh 1 together. No piles of groups not named.
     """
 
     pretrained_share: float
     l2: float
     renders: dict[str, float]
     everyday: float
+    piles: dict[str, float]
 
 
 @dataclass(frozen=True)

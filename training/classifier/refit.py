@@ -8,7 +8,8 @@ layer (Kirichenko et al. 2023, https://arxiv.org/abs/2204.02937).
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
 import cv2
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from training.classifier.config import ClassifierConfig
 from training.classifier.engine import losses
 from training.classifier.photos import Photos
-from training.classifier.sampling import BatchSampler
+from training.classifier.sampling import NONE, BatchSampler
 from training.optim import normalise
 from wildvision.errors import ArgumentError
 from wildvision.models.network import Network
@@ -29,6 +30,9 @@ from wildvision.taxonomy import EVERYDAY
 
 log = logging.getLogger(__name__)
 BATCH = 8  # more at once spend a CPU's time on page faults
+Labelled = tuple[str, npt.NDArray[np.uint8]]
+"""A leaf and a picture ``(S, S, 3)`` uint8 of it."""
+
 ITERATIONS = 80  # of L-BFGS; the loss moves in the fourth digit by then
 
 
@@ -38,8 +42,9 @@ def refit(
     photos: Photos,
     sampler: BatchSampler,
     config: ClassifierConfig,
+    piles: Sequence[Labelled] = (),
 ) -> None:
-    """Move the backbone towards ``pretrained``, then fit the head on whole photos and renders.
+    """Move the backbone towards ``pretrained``, then fit the head on whole photos, renders and piles.
 
     Args:
         network: Changed in place.
@@ -47,6 +52,7 @@ def refit(
         photos: To learn from.
         sampler: Gives their numbers and weights.
         config: Of the model.
+        piles: Composed piles, each with the leaf of what lies in it.
     """
     interpolate(network.backbone, pretrained, config.refit.pretrained_share)
     rows = sampler.numbers
@@ -59,7 +65,26 @@ def refit(
     weights = weights * torch.where(everyday, config.refit.everyday, 1.0)
     weights, rendered = weights / weights.sum(), rendered & ~everyday
     group_weights, leaf_weights = shared(network.rollup, weights, rendered, groups, config.refit.renders)
-    fit_head(network, x, groups, leaves, group_weights, leaf_weights, config)
+    lesson = x, groups, leaves, group_weights, leaf_weights
+    if piles:
+        both = zip(lesson, _of_piles(network, piles, config), strict=True)
+        x, groups, leaves, group_weights, leaf_weights = (torch.cat(pair) for pair in both)
+        lesson = x, groups, leaves, group_weights / group_weights.sum(0), leaf_weights / leaf_weights.sum()
+    fit_head(network, *lesson, config)
+
+
+def _of_piles(
+    network: Network, piles: Sequence[Labelled], config: ClassifierConfig
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Features, groups, leaves and weights (by group and by leaf) of piles, as :func:`fit_head` takes them."""
+    rollup = network.rollup
+    leaves = torch.tensor([rollup.leaves.index(leaf) for leaf, _ in piles])
+    groups = torch.from_numpy(rollup.members.T[leaves.numpy()]).float()
+    names = [next((g for g, there in zip(rollup.groups, row, strict=True) if there), NONE) for row in groups.tolist()]
+    counts = Counter(names)
+    weights = torch.tensor([config.refit.piles[name] / counts[name] for name in names])
+    x = features(network, (picture for _, picture in piles), config)
+    return x, groups, leaves, weights[:, None].expand(-1, len(rollup.groups)), weights
 
 
 def shared(

@@ -42,17 +42,19 @@ def _sheet(args: argparse.Namespace) -> None:
     import cv2
     import numpy as np
 
-    from training.composer import BackgroundBank, CutoutBank, Recipe, compose
+    from training.composer import BackgroundBank, CutoutBank, Recipe, compose, pile
     from training.data.manifest import Box
     from training.data.sheets import Tile, contact_sheet
 
     rng = np.random.default_rng(args.seed)
     cutouts, backgrounds = CutoutBank.load(args.bank), BackgroundBank.load(args.bank)
     tiles = []
-    for _ in range(args.count):
+    for _ in range(args.count if args.pile is None else 0):
         image, boxes, labels = compose(rng, cutouts, backgrounds, Recipe(size=args.size))
         shown = [Box(*box) for box in boxes.tolist()] if args.draw_boxes else []
         tiles.append(Tile(image, shown, " ".join(sorted(set(labels)))))
+    for _ in range(args.count if args.pile is not None else 0):
+        tiles.append(Tile(pile(rng, cutouts, backgrounds, args.pile, size=args.size), [], args.pile))
     cv2.imwrite(str(args.out), contact_sheet(tiles, columns=args.columns, side=args.size)[..., ::-1])
 
 
@@ -77,7 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     c.add_argument("--columns", type=int, default=8)
     c.add_argument("--size", type=int, default=256)
     c.add_argument("--seed", type=int, default=0)
-    c.add_argument("--draw-boxes", action="store_true")
+    what = c.add_mutually_exclusive_group()
+    what.add_argument("--draw-boxes", action="store_true")
+    what.add_argument("--pile", metavar="LEAF", help="piles of a leaf, as heads of classifiers learn from")
     return parser
 
 

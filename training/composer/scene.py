@@ -155,7 +155,7 @@ def _panel(
     for chosen in _choose(rng, cutouts, layout, count, positive):
         relative = 1.0 if layout != "few" else (LENGTH_CM[chosen.leaf] / 20) ** 0.35
         for _ in range(4):
-            pixels = _transform(rng, chosen, fill * relative * rng.uniform(0.8, 1.25) * min(height, width), layout)
+            pixels = transform(rng, chosen, fill * relative * rng.uniform(0.8, 1.25) * min(height, width), layout)
             if _paste(rng, scene, owner, areas, pixels, light, recipe.least_visible):
                 labels.append(chosen.leaf)
                 break
@@ -184,7 +184,7 @@ def _choose(rng: np.random.Generator, cutouts: CutoutBank, layout: str, count: i
     return [*others[:at], first, *others[at:]]
 
 
-def _transform(rng: np.random.Generator, cutout: Cutout, length: float, layout: str) -> Float:
+def transform(rng: np.random.Generator, cutout: Cutout, length: float, layout: str) -> Float:
     """The cut-out mirrored, scaled, turned and jittered: ``(h, w, 4)`` float32, alpha in [0, 1]."""
     pixels = cutout.pixels
     height, width = pixels.shape[:2]
