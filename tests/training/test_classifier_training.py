@@ -16,7 +16,7 @@ from training.classifier.config import ClassifierConfig, Refit, read_config
 from training.classifier.engine import Batches, Run, score_photos
 from training.classifier.photos import Photos, load_photos
 from training.classifier.pretrained import _rename
-from training.classifier.refit import features, fit_head, interpolate, refit, shared
+from training.classifier.refit import _of_piles, features, fit_head, interpolate, refit, shared
 from training.classifier.sampling import BatchSampler
 from training.data.manifest import Record, write_manifest
 from training.folds import barred
@@ -242,6 +242,9 @@ def test_piles_teach_the_head_by_the_weight_of_their_group(photos: Photos, confi
             ivory[share] = fitted.group_logits(fitted.head(features(fitted, [red, blue], config)))[:, 0].numpy()
     gaps = [float(red - blue) for red, blue in ivory.values()]
     assert gaps[0] < gaps[1] < gaps[2]
+    by_group, by_leaf = _of_piles(fitted, piles, replace(config, refit=weights))[3:]
+    torch.testing.assert_close(by_leaf, torch.tensor([1 / 3] * 3 + [1 / 2] * 2))
+    torch.testing.assert_close(by_group, by_leaf[:, None] * torch.tensor([1.0, 0.0, 0.0, 0.0]))
 
 
 def test_renders_count_less_in_what_a_named_group_learns() -> None:

@@ -54,8 +54,8 @@ class Refit:
         renders: Weight of a render in what a group and its leaves learn, for groups that should listen to their photos;
             1 for groups not named. Everyday things are no look-alikes of any group and teach all in full.
         everyday: Weight of a render without product or look-alike against other renders.
-        piles: Weight of composed piles of a group's things, or of look-alikes (``none``), in what the head learns;
-            photos and renders weigh 1 together. No piles of groups not named.
+        piles: Weight of composed piles of a group's things, or of look-alikes (``none``), in what the head learns of
+            the groups named and of leaves; photos and renders weigh 1 together. Other groups learn nothing from them.
     """
 
     pretrained_share: float

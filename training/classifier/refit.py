@@ -84,7 +84,8 @@ def _of_piles(
     counts = Counter(names)
     weights = torch.tensor([config.refit.piles[name] / counts[name] for name in names])
     x = features(network, (picture for _, picture in piles), config)
-    return x, groups, leaves, weights[:, None].expand(-1, len(rollup.groups)), weights
+    named = torch.tensor([group in config.refit.piles for group in rollup.groups])
+    return x, groups, leaves, weights[:, None] * named, weights
 
 
 def shared(
