@@ -84,6 +84,11 @@ def test_an_unknown_name_lists_what_there_is_and_the_other_ways(bundled: Path, n
         load_classifier(name)
 
 
+def test_a_bundled_name_given_as_a_path_is_told_apart(bundled: Path) -> None:
+    with pytest.raises(ModelError, match="named by text, not by a path"):
+        load_classifier(Path("fast"))
+
+
 @pytest.mark.parametrize("suffix", ["pt", "pth", "bin", "ckpt", "pkl"])
 def test_pickles_are_refused_by_name(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"model.{suffix}"

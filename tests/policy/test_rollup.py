@@ -53,3 +53,19 @@ def test_the_claim_is_about_the_group_that_decided_where_one_is_given():
     assert roll_up(scores, leaves, TAXONOMY, group="rhino_horn").leaf == "rhino_horn_raw"
     with pytest.raises(ArgumentError, match="unicorn"):
         roll_up(scores, leaves, TAXONOMY, group="unicorn")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"scores": float("nan")}, "probabilities"),
+        ({"leaves": 1.5}, "probabilities"),
+        ({"lookalike_margin": 1.1}, "lookalike_margin must be in"),
+        ({"leaf_margin": float("nan")}, "leaf_margin must be in"),
+    ],
+)
+def test_what_is_no_probability_and_margins_out_of_range_are_refused(change, said):
+    scores = dict.fromkeys(TAXONOMY.group_names, change.pop("scores", 0.5))
+    leaves = dict.fromkeys(TAXONOMY.class_names, change.pop("leaves", 0.05))
+    with pytest.raises(ArgumentError, match=said):
+        roll_up(scores, leaves, TAXONOMY, **change)

@@ -189,8 +189,9 @@ def _locate(name_or_path: str | os.PathLike[str]) -> Model:
     elif path.suffix in _PICKLES:
         raise ModelError(f"{path}: pickle files can run code when loaded and are never read; {_WAYS_IN}")
     elif path.suffix != ".json" or not file:
+        named = ", and are named by text, not by a path" if str(name_or_path) in bundled else ""
         raise ModelError(
-            f"no model {str(name_or_path)!r}: bundled are {', '.join(sorted(bundled)) or 'none'}; {_WAYS_IN}"
+            f"no model {str(name_or_path)!r}: bundled are {', '.join(sorted(bundled)) or 'none'}{named}; {_WAYS_IN}"
         )
     return Model(read_card(path), path)
 

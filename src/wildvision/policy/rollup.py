@@ -11,6 +11,8 @@ from enum import StrEnum
 from wildvision.errors import ArgumentError
 from wildvision.taxonomy import Taxonomy, Text
 
+_ROUNDING = 1e-6
+
 
 class Certainty(StrEnum):
     """How far down the taxonomy a claim can go."""
@@ -63,14 +65,19 @@ def roll_up(
         leaf_margin: In [0, 1]; two leaves of the group closer than this leave the leaf open.
 
     Raises:
-        ArgumentError: ``scores`` or ``leaves`` miss a class of the taxonomy, as those of an unscored photo do, or
-            ``group`` is not one of it.
+        ArgumentError: ``scores`` or ``leaves`` miss a class of the taxonomy, as those of an unscored photo do, or hold
+            anything but probabilities, a margin is outside [0, 1], or ``group`` is not one of the taxonomy.
     """
     missing = [n for n in taxonomy.group_names if n not in scores] + [
         n for n in taxonomy.class_names if n not in leaves
     ]
     if missing:
         raise ArgumentError(f"a finding needs scores of every group and leaf; missing {', '.join(missing)}")
+    if not all(-_ROUNDING <= v <= 1 + _ROUNDING for v in (*scores.values(), *leaves.values())):  # nor is NaN
+        raise ArgumentError("scores and leaves must be probabilities in [0, 1]")
+    for name, value in (("lookalike_margin", lookalike_margin), ("leaf_margin", leaf_margin)):
+        if not 0 <= value <= 1:
+            raise ArgumentError(f"{name} must be in [0, 1]; received {value}")
     group = group or max(taxonomy.group_names, key=lambda name: scores[name])
     if group not in taxonomy.groups:
         raise ArgumentError(f"unknown group {group!r}; the taxonomy has {', '.join(taxonomy.group_names)}")
