@@ -30,10 +30,10 @@ from wildvision.taxonomy import EVERYDAY
 
 log = logging.getLogger(__name__)
 BATCH = 8  # more at once spend a CPU's time on page faults
+ITERATIONS = 80  # of L-BFGS; the loss moves in the fourth digit by then
+
 Labelled = tuple[str, npt.NDArray[np.uint8]]
 """A leaf and a picture ``(S, S, 3)`` uint8 of it."""
-
-ITERATIONS = 80  # of L-BFGS; the loss moves in the fourth digit by then
 
 
 def refit(

@@ -49,12 +49,13 @@ def _sheet(args: argparse.Namespace) -> None:
     rng = np.random.default_rng(args.seed)
     cutouts, backgrounds = CutoutBank.load(args.bank), BackgroundBank.load(args.bank)
     tiles = []
-    for _ in range(args.count if args.pile is None else 0):
+    for _ in range(args.count):
+        if args.pile is not None:
+            tiles.append(Tile(pile(rng, cutouts, backgrounds, args.pile, size=args.size), [], args.pile))
+            continue
         image, boxes, labels = compose(rng, cutouts, backgrounds, Recipe(size=args.size))
         shown = [Box(*box) for box in boxes.tolist()] if args.draw_boxes else []
         tiles.append(Tile(image, shown, " ".join(sorted(set(labels)))))
-    for _ in range(args.count if args.pile is not None else 0):
-        tiles.append(Tile(pile(rng, cutouts, backgrounds, args.pile, size=args.size), [], args.pile))
     cv2.imwrite(str(args.out), contact_sheet(tiles, columns=args.columns, side=args.size)[..., ::-1])
 
 
