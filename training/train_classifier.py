@@ -117,8 +117,9 @@ def train(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: P
     log.info("%s: %d photos, expected shares %s", folder.name, len(taught), _rounded(sampler.shares(photos.records)))
     without = photo_names(photos.records, kept_out)
     paste = composer(config, unseen if config.sampling.renders else unseen | renders, without)
+    heaped = piles(config, unseen, without)  # before the hours of training, for what cannot be laid is refused
     average = Run(network, config, folder).fit(Batches(photos, sampler, config, network, paste))
-    _finish(average, pretrained, config, photos, rows, fold, runs, piles(config, unseen, without))
+    _finish(average, pretrained, config, photos, rows, fold, runs, heaped)
 
 
 def fit_head_anew(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: Path) -> None:

@@ -218,6 +218,16 @@ def test_piles_for_the_head_show_nothing_that_is_held_out(
         made(gold=0.1)
 
 
+def test_piles_that_cannot_be_laid_are_refused_before_training(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = yaml.safe_load((work / "toy.yaml").read_text())
+    raw["refit"]["piles"] = {"gold": 0.1}
+    (work / "toy.yaml").write_text(yaml.safe_dump(raw))
+    monkeypatch.setattr(train_classifier.Run, "fit", lambda *_: pytest.fail("trained"))
+    with pytest.raises(ArgumentError, match=r"refit\.piles names unknown groups \['gold'\]"):
+        run(train_classifier.main, monkeypatch, work / "toy.yaml", "--fold", 0, "--runs", work / "runs",
+            "--cache", work / "cache")  # fmt: skip
+
+
 def test_renders_of_two_manifests_in_one_folder_are_all_tested(work: Path) -> None:
     rows = read_manifest(work / "renders" / "manifest.csv")
     write_manifest(work / "renders" / "test.csv", [replace(r, split="test") for r in rows])
