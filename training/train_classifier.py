@@ -234,7 +234,7 @@ def piles(config: ClassifierConfig, unseen: Collection[str], without: Collection
             continue
         for k in range(PILES):
             leaf, rng = leaves[k % len(leaves)], np.random.default_rng((config.seed, number, k))
-            found.append((leaf, pile(rng, cutouts, backgrounds, leaf, size=config.cache_size)))
+            found.append((leaf, pile(rng, cutouts, backgrounds, leaf, size=config.cache_size).image))
     return found
 
 

@@ -168,6 +168,7 @@ def _composer(
         size=max(config.sizes),
         photo_weight=config.sampling.photo_weight,
         positives=config.sampling.composed_positives,
+        piles=config.sampling.piles,
     )
 
 

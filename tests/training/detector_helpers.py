@@ -40,6 +40,7 @@ CONFIG: dict[str, Any] = {
         "photo_weight": 1.0,
         "composed": 0.0,
         "composed_positives": 0.5,
+        "piles": 0.0,
         "mosaic": 0.5,
     },
     "evaluation": {"every": 0, "photos": 10},

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.training.data_helpers import picture, record, save
-from training.composer import BackgroundBank, Cutout, CutoutBank, Recipe, compose, pile
+from training.composer import BackgroundBank, Cutout, CutoutBank, Recipe, compose, pile, piles
 from training.composer.__main__ import main
 from training.composer.backgrounds import Background, bare_ground, build_backgrounds
 from training.composer.cutouts import RENDERED, build_cutouts, cut_out, sharpen_alpha
@@ -105,16 +105,34 @@ def test_a_pile_shows_much_of_one_leaf_and_is_the_same_for_the_same_seed(backgro
     for leaf, channel in (("ivory_raw", 0), ("bone_antler", 1)):
         shares = []
         for seed in range(40):
-            image = pile(np.random.default_rng(seed), bank, backgrounds, leaf, size=96)
+            image, boxes, hidden = pile(np.random.default_rng(seed), bank, backgrounds, leaf, size=96)
             assert (image.shape, image.dtype) == ((96, 96, 3), np.uint8)
-            assert image.tobytes() == pile(np.random.default_rng(seed), bank, backgrounds, leaf, size=96).tobytes()
+            again = pile(np.random.default_rng(seed), bank, backgrounds, leaf, size=96)
+            assert [part.tobytes() for part in again] == [part.tobytes() for part in (image, boxes, hidden)]
+            assert len(boxes) + len(hidden) > 4
+            inside = np.zeros((96, 96), bool)
+            for x0, y0, x1, y1 in np.concatenate([boxes, hidden]).astype(int):
+                inside[y0:y1, x0:x1] = True
             others = np.delete(image.astype(int), channel, axis=-1).max(axis=-1)
             shares.append(float((image[..., channel] - others > 30).mean()))
             assert (others - image[..., channel] > 60).mean() < 0.01, "nothing of another leaf"
+            assert (image[..., channel] - others > 60)[~inside].mean() < 0.02, "what lies there is in some box"
         assert min(shares) > 0.05
         assert 0.2 < np.mean(shares) < 0.9
     with pytest.raises(ArgumentError, match="no cut-outs of 'rhino_horn_raw'"):
         pile(np.random.default_rng(0), bank, backgrounds, "rhino_horn_raw", size=96)
+
+
+def test_only_what_lies_clear_in_a_pile_has_a_box_of_its_own() -> None:
+    owner = np.zeros((20, 20), np.int16)
+    owner[0:10, 0:10] = 1
+    owner[5:10, 0:10] = 2  # half of the first is covered
+    owner[15:20, 4:8] = 4  # the third is out of sight, two thirds of the fourth are beyond the edge
+    boxes, hidden = piles._boxes(owner, [100, 50, 30, 60])
+    assert boxes.tolist() == [[0, 5, 10, 10]]
+    assert hidden.tolist() == [[0, 0, 10, 5], [4, 15, 8, 20]]
+    for found in piles._boxes(np.zeros((20, 20), np.int16), [9]):
+        assert found.shape == (0, 4)
 
 
 def test_leaves_objects_and_views_take_turns() -> None:

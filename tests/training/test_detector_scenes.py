@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from tests.training.detector_helpers import write_config, write_pictures
+from training.composer import BackgroundBank, Cutout, CutoutBank
+from training.composer.backgrounds import Background
 from training.data.manifest import Box, Record
 from training.detector.augment import clip, mirror, mosaic, place
 from training.detector.config import read_config
-from training.detector.scenes import Scene, make_scene, scene_of, teaches
+from training.detector.scenes import Composer, Scene, make_scene, scene_of, teaches
 from wildvision.errors import ArgumentError
 from wildvision.taxonomy import load_taxonomy
 
@@ -42,6 +44,22 @@ def test_look_alike_boxes_are_background_and_crowds_are_ignored(tmp_path: Path) 
     assert scene.boxes.tolist() == [[1, 2, 30, 40]]
     assert [LEAVES[i] for i in scene.labels] == ["ivory_raw"]
     assert scene.ignore.tolist() == [[0, 0, 90, 80]]
+
+
+def test_piles_of_products_have_boxes_and_piles_of_look_alikes_none(tmp_path: Path) -> None:
+    def bars(colour: tuple[int, int, int], leaf: str, group: str) -> list[Cutout]:
+        return [Cutout(np.full((14, 90, 4), (*colour, 255), np.uint8), leaf, group, "s", leaf, f"{leaf}.jpg")]
+
+    CutoutBank(bars((220, 20, 20), "ivory_raw", "ivory") + bars((20, 220, 20), "bone_antler", "none")).save(tmp_path)
+    BackgroundBank([Background(np.full((99, 99, 3), 90, np.uint8), "photo", "s", "b.jpg")]).save(tmp_path)
+    rng = np.random.default_rng(0)
+    for positives, leaf in ((1.0, "ivory_raw"), (0.0, None)):
+        composer = Composer(tmp_path, (), (), LEAVES, size=96, positives=positives, piles=1.0, photo_weight=1.0)
+        drawn = [composer(rng) for _ in range(20)]
+        shown = {LEAVES[label] for scene in drawn for label in scene.labels}
+        assert shown == ({leaf} if leaf else set())
+        assert any(len(scene.boxes) > 5 for scene in drawn) is bool(leaf)
+        assert any(len(scene.ignore) > 0 for scene in drawn) is bool(leaf)
 
 
 def test_an_unreadable_photo_is_named() -> None:

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from tests.training.detector_helpers import write_config, write_pictures
+from tests.training.detector_helpers import CONFIG, write_config, write_pictures
 from training import train_detector
 from training.data.manifest import Box, Record, read_manifest, write_manifest
 from training.detector import scenes
@@ -210,13 +210,11 @@ def test_the_composer_of_a_run_pastes_as_many_products_as_its_recipe_says(
 
     for kind in (scenes.CutoutBank, scenes.BackgroundBank):
         monkeypatch.setattr(kind, "load", lambda *_, **__: Bank())
-    sampling = {
-        "positives": {"ivory": 0.5}, "photo_weight": 1.0, "composed": 0.5, "composed_positives": 0.4, "mosaic": 0.0,
-    }  # fmt: skip
+    sampling = CONFIG["sampling"] | {"composed": 0.5, "composed_positives": 0.4, "piles": 0.1}
     config = read_config(write_config(tmp_path, manifest, sampling=sampling))
     composer = train_detector._composer(config, (), (), ("ivory_worked",))
     assert composer is not None
-    assert composer.recipe.positive_share == 0.4
+    assert (composer.recipe.positive_share, composer.piles) == (0.4, 0.1)
 
 
 def test_a_fold_writes_weights_and_what_it_finds_in_unseen_sources(tmp_path: Path, manifest: Path) -> None:
@@ -317,6 +315,7 @@ def test_a_few_pictures_are_learnt_by_heart(tmp_path: Path, manifest: Path) -> N
         "photo_weight": 1.0,
         "composed": 0.0,
         "composed_positives": 0.5,
+        "piles": 0.0,
         "mosaic": 0.0,
     }
     optimiser = {

@@ -51,9 +51,10 @@ def _sheet(args: argparse.Namespace) -> None:
     tiles = []
     for _ in range(args.count):
         if args.pile is not None:
-            tiles.append(Tile(pile(rng, cutouts, backgrounds, args.pile, size=args.size), [], args.pile))
-            continue
-        image, boxes, labels = compose(rng, cutouts, backgrounds, Recipe(size=args.size))
+            image, boxes, _ = pile(rng, cutouts, backgrounds, args.pile, size=args.size)
+            labels: tuple[str, ...] = (args.pile,)
+        else:
+            image, boxes, labels = compose(rng, cutouts, backgrounds, Recipe(size=args.size))
         shown = [Box(*box) for box in boxes.tolist()] if args.draw_boxes else []
         tiles.append(Tile(image, shown, " ".join(sorted(set(labels)))))
     cv2.imwrite(str(args.out), contact_sheet(tiles, columns=args.columns, side=args.size)[..., ::-1])
@@ -80,9 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     c.add_argument("--columns", type=int, default=8)
     c.add_argument("--size", type=int, default=256)
     c.add_argument("--seed", type=int, default=0)
-    what = c.add_mutually_exclusive_group()
-    what.add_argument("--draw-boxes", action="store_true")
-    what.add_argument("--pile", metavar="LEAF", help="piles of a leaf, as heads of classifiers learn from")
+    c.add_argument("--draw-boxes", action="store_true")
+    c.add_argument("--pile", metavar="LEAF", help="piles of a leaf, as classifiers and detectors learn from")
     return parser
 
 

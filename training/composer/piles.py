@@ -1,7 +1,6 @@
 """Piles: dozens of things of one leaf, most of them half hidden, as in photos of seizures and of market stalls.
 
-The layouts of :mod:`training.composer.scene` keep objects apart enough to be boxed; here only the picture as a whole
-has a label.
+The layouts of :mod:`training.composer.scene` keep objects apart enough to be boxed; here only those that lie clear are.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from training.composer.backgrounds import BackgroundBank
 from training.composer.cutouts import CutoutBank
@@ -20,6 +20,24 @@ from training.data.masks import Image
 
 MOST = 110
 """Objects of the largest pile."""
+
+CLEAR = 0.6
+"""Share of an object, what the picture's edge cuts off included, that must be seen for it to have a box of its own."""
+
+
+class Pile(NamedTuple):
+    """A composed pile.
+
+    Attributes:
+        image: ``(size, size, 3)`` uint8 RGB.
+        boxes: ``(n, 4)`` float32 ``[x0, y0, x1, y1]`` in pixels, tight around what is seen of each object that lies
+            clear.
+        hidden: ``(m, 4)`` float32, the same of the objects that others or the edge cover.
+    """
+
+    image: Image
+    boxes: npt.NDArray[np.float32]
+    hidden: npt.NDArray[np.float32]
 
 
 class _Place(NamedTuple):
@@ -48,7 +66,7 @@ class _Place(NamedTuple):
         return 1.0 if self.shape == "everywhere" else 0.45 + 0.55 * (y - self.horizon) / (1 - self.horizon)
 
 
-def pile(rng: np.random.Generator, cutouts: CutoutBank, backgrounds: BackgroundBank, leaf: str, *, size: int) -> Image:
+def pile(rng: np.random.Generator, cutouts: CutoutBank, backgrounds: BackgroundBank, leaf: str, *, size: int) -> Pile:
     """Compose a pile; the same state of ``rng`` and the same banks give the same picture.
 
     Args:
@@ -57,9 +75,6 @@ def pile(rng: np.random.Generator, cutouts: CutoutBank, backgrounds: BackgroundB
         backgrounds: Pictures without products.
         leaf: Leaf or look-alike leaf of everything in the pile.
         size: Side of the square picture in pixels.
-
-    Returns:
-        ``(size, size, 3)`` uint8 RGB.
 
     Raises:
         ArgumentError: The bank holds nothing of ``leaf``.
@@ -72,14 +87,26 @@ def pile(rng: np.random.Generator, cutouts: CutoutBank, backgrounds: BackgroundB
     scene = backgrounds.draw(rng, size, size).astype(np.float32)
     if place.shape == "everywhere":
         scene *= np.float32(rng.uniform(0.1, 0.5))  # what shows between the things lies in their shade
+    owner = np.zeros((size, size), np.int16)  # number of the object that each pixel shows, 0 for the background
+    areas: list[int] = []
     for x, y in _points(rng, place, int(np.clip(6 / length**1.7, 10, MOST))):
         thing = things[rng.integers(len(things))]
         pixels = transform(rng, thing, length * place.nearness(y) * rng.uniform(0.7, 1.2) * size, "heap")
         if lie is not None:
             pixels = _along(pixels, lie + float(rng.normal(0, 18)))
         _weather(rng, pixels)
-        _lay(scene, pixels, x, y, light)
-    return camera(scene, rng)
+        areas.append(int(np.count_nonzero(pixels[..., 3] > 0.5)))
+        _lay(scene, owner, len(areas), pixels, x, y, light)
+    return Pile(camera(scene, rng), *_boxes(owner, areas))
+
+
+def _boxes(owner: npt.NDArray[np.int16], areas: list[int]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Tight boxes around what is seen of the objects that lie clear, and of the others; none of those out of sight."""
+    seen = np.bincount(owner.ravel(), minlength=len(areas) + 1)[1:]
+    boxes = [cv2.boundingRect((owner == n).astype(np.uint8)) for n in range(1, len(areas) + 1)]
+    corners = np.array([(x, y, x + w, y + h) for x, y, w, h in boxes], np.float32)
+    clear = (seen > 0) & (seen >= CLEAR * np.array(areas))
+    return corners[clear], corners[(seen > 0) & ~clear]
 
 
 def _light(rng: np.random.Generator) -> Light:
@@ -124,8 +151,10 @@ def _weather(rng: np.random.Generator, pixels: Float) -> None:
     pixels[..., :3] *= gain[..., None]
 
 
-def _lay(scene: Float, pixels: Float, x: float, y: float, light: Light) -> None:
-    """Paste an object with its centre at ``(x, y)``, over whatever is there."""
+def _lay(
+    scene: Float, owner: npt.NDArray[np.int16], number: int, pixels: Float, x: float, y: float, light: Light
+) -> None:
+    """Paste an object with its centre at ``(x, y)``, over whatever is there; its pixels become ``number``'s."""
     size, (height, width) = scene.shape[0], pixels.shape[:2]
     left, top = int(x * size - width / 2), int(y * size - height / 2)
     region, part = overlap((size, size), (height, width), left, top)
@@ -135,3 +164,4 @@ def _lay(scene: Float, pixels: Float, x: float, y: float, light: Light) -> None:
     shade(colour, light)
     cast_shadow(scene, alpha, left, top, light)
     scene[region] += alpha[part][..., None] * (np.clip(colour[part], 0, 255) - scene[region])
+    owner[region][alpha[part] > 0.5] = number

@@ -35,6 +35,7 @@ class Sampling:
         photo_weight: So many rendered objects of a leaf weigh as much as one in photos.
         composed: Share of the pictures that the composer pastes together.
         composed_positives: Share of the composed pictures with a product; the others show look-alikes or nothing.
+        piles: Share of the composed pictures that are piles of one leaf (:mod:`training.composer.piles`).
         mosaic: Share of the other pictures that are four photos side by side.
     """
 
@@ -42,6 +43,7 @@ class Sampling:
     photo_weight: float
     composed: float
     composed_positives: float
+    piles: float
     mosaic: float
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from training.composer import BackgroundBank, CutoutBank, Recipe, compose
+from training.composer import BackgroundBank, CutoutBank, Recipe, compose, pile
 from training.data.annotations import read_annotated
 from training.data.manifest import Record
 from training.detector.config import PhotoSet
@@ -99,15 +99,26 @@ class Composer:
         *,
         size: int,
         positives: float,
+        piles: float,
         photo_weight: float,
     ) -> None:
         cutouts, backgrounds = CutoutBank.load(bank, photo_weight=photo_weight), BackgroundBank.load(bank)
         self.cutouts = cutouts.without_sources(unseen).without_photos(without)
         self.backgrounds = backgrounds.without_sources(unseen).without_photos(without)
-        self.leaves, self.recipe = tuple(leaves), Recipe(size=size, positive_share=positives)
+        self.leaves, self.recipe, self.piles = tuple(leaves), Recipe(size=size, positive_share=positives), piles
 
     def __call__(self, rng: np.random.Generator) -> Scene:
-        """Compose one picture."""
+        """Compose one picture, or a pile."""
+        if rng.random() < self.piles:
+            return self._pile(rng)
         image, boxes, labels = compose(rng, self.cutouts, self.backgrounds, self.recipe)
         rows = [i for i, leaf in enumerate(labels) if leaf in self.leaves]
         return make_scene(image, [boxes[i] for i in rows], [self.leaves.index(labels[i]) for i in rows])
+
+    def _pile(self, rng: np.random.Generator) -> Scene:
+        positive = bool(rng.random() < self.recipe.positive_share)
+        leaf = self.cutouts.draw(rng, positive=positive).leaf
+        image, boxes, hidden = pile(rng, self.cutouts, self.backgrounds, leaf, size=self.recipe.size)
+        if leaf not in self.leaves:
+            return make_scene(image, [], [])
+        return make_scene(image, boxes, [self.leaves.index(leaf)] * len(boxes), hidden)
