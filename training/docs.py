@@ -102,6 +102,11 @@ def _part_table(
             for group, n in groups.items()
             if n["n_sources"] > 1 and "per_source" in n
         ]
+        notes += [
+            _by_leaf(group, n["per_product_leaf"])
+            for group, n in groups.items()
+            if len(n.get("per_product_leaf") or ()) > 1
+        ]
     notes += [
         f"- `{group}`: none of {numbers['n_negatives']} others shows it; of these "
         + " and ".join(f"{100 * rate['value']:.2f} % reach {at}" for at, rate in numbers["false_positive_rate"].items())
@@ -149,6 +154,15 @@ def _by_source(group: str, sources: Mapping[str, Mapping[str, Any]]) -> str:
     found = [(name, n) for name, n in found if n["fpr_0.01"]["n"]]
     shares = (f"{name} {n['fpr_0.01']['value']:.2f} of {n['n']}" for name, n in found)
     return f"- `{group}`, recall at 1 % FPR by held-out source: {', '.join(shares)}"
+
+
+def _by_leaf(group: str, leaves: Mapping[str, Mapping[str, Any]]) -> str:
+    found = (
+        f"{leaf} {_with_interval(n['auroc'], 3)} ({_counts(n['n'], n)})"
+        for leaf, n in sorted(leaves.items(), key=lambda item: -item[1]["n"])
+        if n["auroc"]["value"] is not None
+    )
+    return f"- `{group}`, AUROC by leaf: {', '.join(found)}"
 
 
 def _estimate(numbers: Mapping[str, Any], path: str) -> str:

@@ -39,6 +39,14 @@ def test_numbers_agree_with_the_table_they_come_from():
     assert found.per_leaf["bone_antler"]["block"].value == pytest.approx(blocked[bone].mean())
     assert found.per_leaf["bone_antler"]["n"] == bone.sum()
     assert sum(s["n"] for s in found.per_source.values()) == y.sum()
+    assert set(found.per_product_leaf) == set(kept.leaf[y])
+    for leaf, numbers in found.per_product_leaf.items():
+        rows = kept.leaf == leaf
+        assert (numbers["n"], numbers["n_sources"]) == (rows.sum(), len(set(kept.source[rows])))
+        assert numbers["block"].value == pytest.approx(blocked[rows].mean())
+        alone = kept.where(rows | ~y)
+        expected = evaluation(alone).real.groups["ivory"].auroc.value
+        assert numbers["auroc"].value == pytest.approx(expected)
 
 
 def test_every_interval_holds_its_value():

@@ -85,6 +85,7 @@ def _group(judged: Judged, group: str, weights: Weights, n_worst: int) -> GroupN
     ranked = np.isfinite(rank)  # a fold without negatives ranks nothing
     ranked = ranked if ranked.any() else np.ones_like(ranked)
     ranking = metrics.Ranking.of(np.nan_to_num(rank[ranked]), y[ranked])
+    leaves = {str(leaf): y & (table.leaf == leaf) for leaf in np.unique(table.leaf[y])}
     fine = metrics.Ranking.of(np.nan_to_num(metrics.untied(rank, table.raw[:, k])[ranked]), y[ranked])
     once, often = ranking.counts(), ranking.counts(weights[:, ranked])
     ones = np.ones((1, len(y)), dtype=np.int32)
@@ -133,6 +134,15 @@ def _group(judged: Judged, group: str, weights: Weights, n_worst: int) -> GroupN
             str(s): _shares(y & (table.source == s), flagged, at_1pct, np.isfinite(rank))
             for s in np.unique(table.source[y])
         },
+        per_product_leaf={
+            leaf: {
+                **_shares(rows, flagged, at_1pct, np.isfinite(rank)),
+                "n_objects": _objects(table, rows),
+                "n_sources": len(set(table.source[rows].tolist())),
+                "auroc": _auroc(rank, y, weights, ranked & (rows | ~y)),
+            }
+            for leaf, rows in leaves.items()
+        },
         per_leaf={
             str(leaf): _shares(~y & (table.leaf == leaf), flagged, at_1pct, np.isfinite(rank))
             for leaf in np.unique(table.leaf[~y])
@@ -144,6 +154,12 @@ def _group(judged: Judged, group: str, weights: Weights, n_worst: int) -> GroupN
             "false": _listed(judged, _lowest(-rank, ~y & at_1pct)[:n_worst], k),
         },
     )
+
+
+def _auroc(rank: npt.NDArray[np.float64], y: Bools, weights: Weights, rows: Bools) -> Estimate:
+    """Of some photos among all."""
+    ranking = metrics.Ranking.of(np.nan_to_num(rank[rows]), y[rows])
+    return Estimate.of(metrics.auroc(*ranking.counts()), metrics.auroc(*ranking.counts(weights[:, rows])))
 
 
 def _lowest(values: npt.NDArray[np.float64], rows: Bools) -> npt.NDArray[np.int64]:

@@ -94,6 +94,7 @@ def _part(name: str, part: Part, photos: Path | None) -> str:
         if numbers.n_positives:
             out.append(group_plot(numbers))
             out.append(_shares("Recall by source", "source", numbers.per_source, "recall at 1 % FPR"))
+            out.append(_products(numbers.per_product_leaf))
         out.append(_shares("False positives by leaf", "leaf", numbers.per_leaf, "at the 1 % FPR threshold"))
         for kind, caption in _ERRORS.items():
             if numbers.worst[kind]:
@@ -146,6 +147,15 @@ def _shares(caption: str, head: str, rows: Mapping[str, Mapping[str, Any]], at_1
     ordered = sorted(rows.items(), key=lambda item: -item[1]["n"])
     cells = [[name, r["n"], r["fpr_0.01"], r["review"], r["block"]] for name, r in ordered]
     return table(caption, [head, "photos", at_1pct, "review", "block"], cells)
+
+
+def _products(leaves: Mapping[str, Mapping[str, Any]]) -> str:
+    heads = ["leaf", "photos", "objects", "sources", "AUROC", "recall at 1 % FPR", "review", "block"]
+    cells = [
+        [leaf, *(r[name] for name in ("n", "n_objects", "n_sources", "auroc", "fpr_0.01", "review", "block"))]
+        for leaf, r in leaves.items()
+    ]
+    return table("Products by leaf, against all negatives", heads, cells)
 
 
 def _robustness(costs: Sequence[CorruptionCost]) -> str:

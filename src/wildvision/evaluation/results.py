@@ -65,6 +65,8 @@ class GroupNumbers:
         ppv: ``review`` and ``block`` to base rate, as text, to the share of flags that are right there; with ``f``
             false flags among ``n`` negatives the rate used is ``(f + 1) / (n + 1)``. Undefined without flags.
         per_source: Source of positives to its counts and shares.
+        per_product_leaf: Leaf of positives to its counts and shares, ``n_objects``, ``n_sources`` and ``auroc`` against
+            all negatives: tusks, say, apart from the carvings that outnumber them.
         per_leaf: Leaf of negatives to its false-positive shares; ``fpr_0.01`` is at the threshold of 1 % overall.
         reliability: Bins of the reliability diagram, with the weights of ``ece_at``.
         curve: ROC and precision-recall curve.
@@ -86,6 +88,7 @@ class GroupNumbers:
     false_positive_rate: Mapping[str, Estimate]
     ppv: Mapping[str, Mapping[str, Estimate]]
     per_source: Mapping[str, Mapping[str, Any]]
+    per_product_leaf: Mapping[str, Mapping[str, Any]]
     per_leaf: Mapping[str, Mapping[str, Any]]
     reliability: list[dict[str, Any]]
     curve: Mapping[str, list[float]]
