@@ -1,16 +1,19 @@
 """Turn finished runs into a bundled model: weights, calibration, operating points and measured numbers.
 
-python -m training.ship_classifier configs/classifier-fast.yaml --to src/wildvision/weights
+python -m training.ship_classifier configs/classifier-fast.yaml --report reports/fast --to src/wildvision/weights
+python -m training.ship_classifier … --scores
 
 Needs `--final` and every `--fold` of training/train_classifier.py, and partners already shipped there. Calibration
 and thresholds are fitted on the pooled out-of-fold scores; the numbers are those of policies fitted on other sources
-than the photo's own.
+than the photo's own. With `--scores` it needs no runs: the card and the report of what has been shipped are written
+anew from the scores beside the report, for when the way of measuring changed and no network did.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import tempfile
 from pathlib import Path
 from typing import Any, cast
@@ -24,12 +27,16 @@ from training.data.manifest import DROPPED, read_manifest
 from training.evaluate import evaluate, load_network
 from training.folds import TEST
 from wildvision.errors import ArgumentError
+from wildvision.evaluation.bootstrap import Estimate
 from wildvision.evaluation.card_metrics import metrics_block
+from wildvision.evaluation.judging import judge_across_sources
+from wildvision.evaluation.measure import measure
 from wildvision.evaluation.recalibrate import recalibrate
-from wildvision.evaluation.report import write_report
-from wildvision.evaluation.scores import ScoreTable, write_scores
+from wildvision.evaluation.report import JSON_NAME, write_report
+from wildvision.evaluation.results import CorruptionCost, Evaluation, Pointing
+from wildvision.evaluation.scores import ScoreTable, read_scores, write_scores
 from wildvision.models.card import ModelCard, draft_card
-from wildvision.models.card_file import read_card
+from wildvision.models.card_file import read_card, write_card
 from wildvision.models.network import Network
 from wildvision.models.weights import export_weights
 from wildvision.taxonomy import load_taxonomy
@@ -44,8 +51,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of the photos (default: as in the configuration)")
     parser.add_argument("--robustness", type=int, default=20, help="photos a leaf and fold that are corrupted")
     parser.add_argument("--report", type=Path, help="folder for the evaluation report and the scores behind it")
+    parser.add_argument("--scores", action="store_true", help="only measure and calibrate the report's scores anew")
     args = parser.parse_args()
     config = read_config(args.config, data=args.data)
+    if args.scores:
+        if not args.report:
+            parser.error("--scores needs the --report that they lie beside")
+        return measure_again(config.name, args.report, args.to)
     network = load_network(config, args.runs / f"{config.name}-final")
     partners = tuple(
         _shipped_partner(cast(Network, joined), partner.name, args.to)
@@ -62,12 +74,39 @@ def main() -> None:
         taxonomy=load_taxonomy(),
         training=_training(config, table),
     )
-    card = dataclasses.replace(card, partners=partners)
-    # The refitted head's logits are small and not centred: no temperature alone can make probabilities of them.
-    card, chosen = recalibrate(card, table, methods=("platt",))
-    card = dataclasses.replace(card, metrics=metrics_block(evaluation, calibration=chosen))
+    card = _measured(dataclasses.replace(card, partners=partners), evaluation, table)
     written = export_weights(network, card, args.to)
     print(f"{written.name}: {written.weights.bytes / 1e6:.1f} MB, sha256 {written.weights.sha256[:12]}")
+
+
+def measure_again(name: str, report: Path, folder: Path) -> None:
+    """Write the report and the card of a shipped classifier anew from the scores beside the report.
+
+    Robustness and explanations, which need networks and photos, stay as they are.
+
+    Args:
+        name: Of the classifier.
+        report: Its report's folder, with `report.json` and `scores.parquet`.
+        folder: Where its card lies.
+    """
+    before = json.loads((report / JSON_NAME).read_text(encoding="utf-8"))
+    table = read_scores(report / "scores.parquet")
+    evaluation = dataclasses.replace(
+        measure(judge_across_sources(table), model=before["model"], resamples=before["resamples"], seed=before["seed"]),
+        robustness=tuple(CorruptionCost(**row | {"lost": Estimate(**row["lost"])}) for row in before["robustness"]),
+        explanations=tuple(Pointing(**row | {"ratio": Estimate(**row["ratio"])}) for row in before["explanations"]),
+        measured_on=before["measured_on"],
+    )
+    write_report(evaluation, report)
+    path = folder / f"{name}.json"
+    write_card(_measured(read_card(path), evaluation, table), path)
+
+
+def _measured(card: ModelCard, evaluation: Evaluation, table: ScoreTable) -> ModelCard:
+    """The card with calibration, thresholds and numbers."""
+    # The refitted head's logits are small and not centred: no temperature alone can make probabilities of them.
+    card, chosen = recalibrate(card, table, methods=("platt",))
+    return dataclasses.replace(card, metrics=metrics_block(evaluation, calibration=chosen))
 
 
 def check_shipped(network: Network, card: ModelCard) -> None:

@@ -19,7 +19,7 @@ from training.composer.backgrounds import Background
 from training.data.manifest import Box, Record, read_manifest, write_manifest
 from wildvision.errors import ArgumentError
 from wildvision.evaluation.scores import read_scores
-from wildvision.models import load_classifier
+from wildvision.models import load_classifier, write_card
 from wildvision.models.network import Network
 from wildvision.models.rollup import Rollup
 from wildvision.taxonomy import load_taxonomy
@@ -98,6 +98,16 @@ def test_a_recipe_is_trained_measured_and_shipped(
     assert "renders" in classifier.card.training  # they taught the head, and none is left to be measured on
     assert classifier.predict(work / "data" / "north-everyday-0.png").ok
     assert (work / "report" / "index.html").exists()
+
+    # The same numbers from the scores beside the report, without the runs.
+    files = [work / "out" / "toy.json", work / "report" / "report.json", work / "report" / "index.html"]
+    first = [path.read_bytes() for path in files]
+    write_card(replace(classifier.card, metrics={}, provenance={}), files[0])
+    run(ship_classifier.main, monkeypatch, work / "toy.yaml", "--runs", work / "none",
+        "--to", work / "out", "--report", work / "report", "--scores")  # fmt: skip
+    assert [path.read_bytes() for path in files] == first
+    with pytest.raises(SystemExit):
+        run(ship_classifier.main, monkeypatch, work / "toy.yaml", "--to", work / "out", "--scores")
 
     # Another run of the recipe, with the first for a partner.
     raw = yaml.safe_load((work / "toy.yaml").read_text()) | {
