@@ -8,7 +8,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from wildvision.cli.output import Column, Table, print_section, print_table, printable
+from wildvision.cli.output import Column, Table, print_section, print_table, printable, probability
 
 COLUMNS = (Column("file"), Column("group", 15), Column("note", 6))
 
@@ -70,3 +70,10 @@ def test_sections_wrap_on_a_terminal_only(capsys: pytest.CaptureFixture[str], mo
     print_section("title", [text])
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) > 4 and all(line.startswith("  word") for line in lines[1:])
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.91234, "0.912"), (0.0005, "0.001"), (0.00012, "1.2e-04"), (0.0, "0.000")]
+)
+def test_small_probabilities_keep_their_digits(value: float, shown: str) -> None:
+    assert probability(value) == shown

@@ -10,6 +10,7 @@ import pytest
 from tests.evaluation.tables import make_table
 from tests.models.tiny import make_tiny_model
 from wildvision.cli import main
+from wildvision.errors import ArgumentError
 from wildvision.evaluation.card_metrics import calibrated_for, measured_on
 from wildvision.evaluation.judging import judge
 from wildvision.evaluation.measure import measure
@@ -153,6 +154,19 @@ def test_what_a_report_needs_is_missed_before_photos_are_scored(model, manifest,
     assert main(["evaluate", str(manifest), *options, str(tmp_path / "r")]) == 2
     assert "wildvision[evaluate]" in capsys.readouterr().err
     assert not (tmp_path / "r").exists()
+
+
+def test_networks_that_cannot_be_explained_are_refused_before_photos_are_scored(
+    model, manifest, tmp_path, capsys, monkeypatch
+):
+    def refuse(*_):
+        raise ArgumentError("no feature maps")
+
+    monkeypatch.setattr("wildvision.evaluation.running.score_manifest", None)
+    monkeypatch.setattr("wildvision.evaluation.explain.class_activation", refuse)
+    options = ["--model", str(model), "--device", "cpu", "--out", str(tmp_path / "r"), "--explain"]
+    assert main(["evaluate", str(manifest), *options]) == 2
+    assert "no feature maps" in capsys.readouterr().err
 
 
 def test_explanations_are_computed_where_photos_are_scored(model, manifest, tmp_path, monkeypatch):

@@ -164,6 +164,11 @@ def test_photos_of_folds_without_negatives_are_counted_and_their_share_is_undefi
     assert found.per_source["lonely"]["fpr_0.01"].value is None
 
 
+def test_a_group_without_negatives_says_so():
+    table = make_table(300)
+    assert "no negatives" in evaluation(table.where(table.labels("ivory"))).real.groups["ivory"].caveat
+
+
 def test_confusion_counts_every_labelled_photo():
     table = make_table(400)
     confusion = evaluation(table).real.confusion

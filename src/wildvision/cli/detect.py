@@ -93,7 +93,7 @@ def _write(out: Path, found: Iterable[tuple[str, Detections]], model: str) -> in
 
     A run that is broken off leaves a file of the photos that it came to, which says so.
     """
-    from wildvision.cli.output import Column, Table
+    from wildvision.cli.output import Column, Table, probability
     from wildvision.scoring.items import printable
 
     table = Table((Column("file"), Column("boxes", 6), Column("best", 30)))
@@ -121,7 +121,7 @@ def _write(out: Path, found: Iterable[tuple[str, Detections]], model: str) -> in
             picture = f"{PICTURES}/{_free_name(printable(path), taken)}"
             if _draw(path, d, out / picture):
                 image["picture"] = picture
-            best = f"{d.groups[0]} {d.scores[0]:.3f}" if len(d) else ""
+            best = f"{d.groups[0]} {probability(d.scores[0])}" if len(d) else ""
             table.row((path, str(len(d)), best), style="bold" if len(d) else "dim")
         info["complete"] = True
     finally:

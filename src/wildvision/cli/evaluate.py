@@ -132,6 +132,10 @@ def _of_photos(args: argparse.Namespace) -> tuple[Evaluation, ScoreTable]:
     if args.explain and not any(boxes_of(row) for row in rows if row["group"] in card.groups):
         raise ArgumentError("--explain needs boxes, and no photo of a product has any in the column 'boxes'")
     Path(args.out).mkdir(parents=True, exist_ok=True)  # what cannot be written is found before photos are scored
+    explained = []
+    if args.explain:  # first of all, for networks without feature maps are refused
+        network = load_network(find_model(args.model or "default")).to(classifier.device)
+        explained = explain_rows(network, card.input, rows, root)
     table, unscored = score(classifier, rows, root, args.batch_size)
     judged = judge(table, card.calibration, card.operating_points, prevalences=calibrated_for(card))
     evaluation = measure(judged, model=card.model_id, resamples=args.resamples, seed=args.seed, unscored=unscored)
@@ -147,12 +151,8 @@ def _of_photos(args: argparse.Namespace) -> tuple[Evaluation, ScoreTable]:
         )
         costs = corruption_costs([stressed], resamples=args.resamples, seed=args.seed)
         evaluation = dataclasses.replace(evaluation, robustness=costs)
-    if args.explain:
-        network = load_network(find_model(args.model or "default")).to(classifier.device)
-        explained = explain_rows(network, card.input, rows, root)
-        found = pointing(explained, resamples=args.resamples, seed=args.seed)
-        evaluation = dataclasses.replace(evaluation, explanations=found)
-    return evaluation, table
+    found = pointing(explained, resamples=args.resamples, seed=args.seed)
+    return dataclasses.replace(evaluation, explanations=found), table
 
 
 def score(

@@ -71,6 +71,11 @@ def print_section(title: str, lines: Iterable[str]) -> None:
             print(" " * indent + printable(text))
 
 
+def probability(value: float) -> str:
+    """Three digits, also of small ones: where products are rare, high probabilities are small."""
+    return f"{value:.3f}" if value >= 0.0005 or value == 0 else f"{value:.1e}"
+
+
 def printable(text: str) -> str:
     """``text`` with control characters and lone surrogates escaped, so that a file's name cannot drive a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

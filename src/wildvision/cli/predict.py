@@ -67,7 +67,7 @@ def _print_json(scored: Iterable[tuple[str, Prediction]]) -> int:
 
 
 def _print_table(scored: Iterable[tuple[str, Prediction]]) -> int:
-    from wildvision.cli.output import Column, Table
+    from wildvision.cli.output import Column, Table, probability
     from wildvision.policy import roll_up
     from wildvision.taxonomy import load_taxonomy
 
@@ -90,8 +90,7 @@ def _print_table(scored: Iterable[tuple[str, Prediction]]) -> int:
             if decision is not Decision.PASS:
                 suspected[p.group] = None
                 finding = roll_up(p.scores, p.leaves, taxonomy, group=p.group).text.en
-            score = p.scores[p.group]
-            shown = f"{score:.3f}" if score >= 0.0005 else f"{score:.1e}"  # where products are rare, so are high ones
+            shown = probability(p.scores[p.group])
             table.row((path, p.group, shown, decision, look, finding), style=_STYLES[decision])
             outcomes[decision] += 1
         else:

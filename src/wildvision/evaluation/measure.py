@@ -175,7 +175,7 @@ def _objects(table: ScoreTable, rows: Bools) -> int:
 def _caveat(table: ScoreTable, y: Bools, rank: npt.NDArray[np.float64], n_objects: int, n_sources: int) -> str | None:
     ranked = np.isfinite(rank)
     folds = np.unique(table.fold[y & ranked]) if y.any() else np.unique(table.fold)
-    said = [caveat(n_objects, n_sources)]
+    said = [caveat(n_objects, n_sources), "no negatives" if y.all() else None]
     if not y.all():
         fewest = min((int((~y & (table.fold == f)).sum()) for f in folds), default=int((~y).sum()))
         others = len(set(table.source[~y].tolist()))
