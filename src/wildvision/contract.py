@@ -101,9 +101,11 @@ class Detections:
         """Some of the boxes, as numpy chooses rows: by number, slice, numbers or ``(n,)`` bool.
 
         Raises:
-            IndexError: There are no such rows.
+            IndexError: There are no such rows, or they are not in a row.
         """
         chosen = np.atleast_1d(np.arange(len(self))[rows])
+        if chosen.ndim != 1:
+            raise IndexError(f"boxes are chosen by one index; received {rows!r}")
         return replace(
             self,
             boxes=self.boxes[chosen],
@@ -152,9 +154,10 @@ class Detections:
     def joint_scores(self, scores: Mapping[str, float], *, crop_share: float = 0.25) -> dict[str, float]:
         """A classifier's scores of the whole photo, each joined with that of its group's best crop.
 
-        What it does for the ranking of photos is in the detector's report, which joins the crops of a photo's three
-        best boxes; boxes below the review point are found with ``predict(photo, score=…)``. Thresholds on the whole
-        photo's scores are not made for joint ones.
+        What it does for the ranking of photos is in the detector's report, which looks at the crops of a photo's three
+        best boxes alone, of those with 0.05 and more before calibration. ``predict(photo, score=…)`` finds boxes below
+        the review point too, and the best of more crops scores higher. Thresholds on the whole photo's scores are not
+        made for joint ones.
 
         Args:
             scores: Group to calibrated probability in [0, 1], as :attr:`Prediction.scores` of the same photo.

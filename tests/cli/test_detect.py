@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -126,8 +127,9 @@ def test_a_photo_that_changes_meanwhile_has_no_picture_and_stops_nothing(
     assert ["picture" in image for image in coco["images"] if image["status"] == "ok"] == [False, True]
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_broken_off_keeps_what_it_found(
-    model: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     from wildvision.cli import detect
 
@@ -136,7 +138,7 @@ def test_a_run_that_is_broken_off_keeps_what_it_found(
     def draw(path: str, *_: object) -> None:
         drawn.append(path)
         if len(drawn) == 2:
-            raise KeyboardInterrupt
+            signal.raise_signal(number)
 
     monkeypatch.setattr(detect, "_draw", draw)
     arguments = ["detect", str(photos), "--out", str(tmp_path / "out"), "--model", model, "--device", "cpu"]
@@ -145,6 +147,7 @@ def test_a_run_that_is_broken_off_keeps_what_it_found(
     coco = json.loads((tmp_path / "out" / "detections.json").read_text())
     assert coco["info"]["complete"] is False
     assert sum(image["status"] == "ok" for image in coco["images"]) == 2
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL  # as it was
 
 
 def test_a_score_out_of_range_leaves_no_folder_behind(model: str, photos: Path, tmp_path: Path) -> None:

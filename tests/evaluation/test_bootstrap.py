@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wildvision.evaluation.bootstrap import Estimate, caveat, cluster_weights, rate_caveat
-from wildvision.evaluation.metrics import Ranking, auroc, recall_at_fpr
+from wildvision.evaluation.metrics import Ranking, auroc, expected_calibration_error, recall_at_fpr
 
 
 def draw(sources, objects, labels, resamples=200, seed=0):
@@ -50,6 +50,18 @@ def test_the_same_seed_gives_the_same_resamples():
     args = (["a", "b", "c"], ["1", "2", "3"], [True, False, True])
     assert (draw(*args, seed=7) == draw(*args, seed=7)).all()
     assert (draw(*args, seed=7) != draw(*args, seed=8)).any()
+
+
+def test_the_interval_of_a_biased_metric_reaches_down_to_the_truth():
+    rng, covered = np.random.default_rng(0), 0
+    for _ in range(40):
+        p = rng.beta(0.5, 3, 500)
+        y = rng.random(500) < p  # perfectly calibrated
+        w = rng.multinomial(500, np.full(500, 1 / 500), size=200)
+        e = Estimate.of(expected_calibration_error(p, y), expected_calibration_error(p, y, w), centred=True)
+        covered += e.low <= 0.005 <= e.high  # what the bins cannot tell from 0
+        assert e.low <= e.value <= e.high
+    assert covered >= 26  # one or two without the basic end
 
 
 def test_an_undefined_metric_stays_undefined():

@@ -69,5 +69,8 @@ def test_boxes_are_read_as_numbers() -> None:
     assert boxes_of({}) == []
     with pytest.raises(ArgumentError, match="boxes are"):
         boxes_of({"boxes": '[{"box": [1, 2, 3]}]'})
+    for endless in ('[{"box": [1, 2, 3, ' + "9" * 400 + "]}]", "[" * 100_000):
+        with pytest.raises(ArgumentError, match="boxes are"):
+            boxes_of({"boxes": endless})
     with pytest.raises(ArgumentError, match="in pixels of the photo, not in shares"):
         boxes_of({"boxes": '[{"box": [0.1, 0.2, 0.7, 1.0]}]'})

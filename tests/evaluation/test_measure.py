@@ -10,8 +10,12 @@ from wildvision.errors import ArgumentError
 from wildvision.evaluation.bootstrap import cluster_weights
 from wildvision.evaluation.judging import judge, judge_across_sources
 from wildvision.evaluation.measure import _bounded_ppv, measure
+from wildvision.evaluation.metrics import wilson
 from wildvision.evaluation.report import write_report
+from wildvision.evaluation.scores import score_table
 from wildvision.policy import NEVER, OperatingPoint, Platt
+from wildvision.policy.targets import ppv
+from wildvision.taxonomy import load_taxonomy
 
 POINT = OperatingPoint(review=0.2, block=0.6)
 
@@ -144,8 +148,50 @@ def test_resamples_without_flags_are_not_left_out_of_a_ppv():
     y = np.arange(40) < 20
     flags = np.arange(40) < 2
     weights = cluster_weights([f"s{i}" for i in range(40)], ["o"] * 40, y, resamples=500, rng=np.random.default_rng(0))
-    found = _bounded_ppv(flags, y, weights, 0.01)
+    found = _bounded_ppv(flags, y, weights, 0.01, 20)
     assert found.value > 0 == found.low
+
+
+def test_no_false_flag_among_a_thousand_does_not_make_a_ppv_sure():
+    y = np.arange(1200) < 200
+    flags = np.arange(1200) < 160
+    weights = cluster_weights([f"s{i % 20}" for i in range(1200)], [str(i) for i in range(1200)], y, resamples=300,
+                              rng=np.random.default_rng(0))  # fmt: skip
+    for base in (1e-2, 1e-3):
+        found = _bounded_ppv(flags, y, weights, base, 1000)
+        assert found.low == pytest.approx(ppv(0.8, wilson(0, 1000)[1], base))
+        assert found.low < found.value < found.high == 1.0
+
+
+def lopsided(positives: list[str], negatives: list[str], seed: int = 0):
+    """Scores of ivory and of everyday photos, three deviations apart, each with its source."""
+    rng, taxonomy = np.random.default_rng(seed), load_taxonomy()
+    labels = ["ivory"] * len(positives) + ["none"] * len(negatives)
+    rows = [
+        {"path": f"{i}.jpg", "group": g, "leaf": "everyday" if g == "none" else "ivory_worked", "source": s,
+         "object_id": str(i)}
+        for i, (g, s) in enumerate(zip(labels, positives + negatives, strict=True))
+    ]  # fmt: skip
+    raw = rng.normal(0, 1, (len(rows), len(taxonomy.group_names)))
+    raw[: len(positives), 0] += 3
+    leaves = taxonomy.class_names
+    return score_table(rows, raw, np.full((len(rows), len(leaves)), 1 / len(leaves)), groups=taxonomy.group_names,
+                       leaves=leaves)  # fmt: skip
+
+
+def test_a_threshold_that_too_few_sources_are_left_to_show_is_not_measured_as_never():
+    shops = [f"shop{i % 5}" for i in range(100)]
+    table = lopsided([*shops, *["platform"] * 40], ["platform"] * 3000 + shops[:95])
+    judged_so = judge_across_sources(table)
+    assert "on the photos themselves for review of ivory," in judged_so.policy
+    found = measure(judged_so, model="m", resamples=50).real.groups["ivory"]
+    assert 0.004 < found.false_positive_rate["review"].value < 0.02  # as the shipped threshold has it, and not 0
+    assert found.recall["review"].value > 0.65
+
+
+def test_a_group_whose_negatives_have_one_source_is_said_to_be_judged_in_sample():
+    policy = judge_across_sources(lopsided([f"shop{i % 5}" for i in range(100)], ["platform"] * 3000)).policy
+    assert "on the photos themselves for ivory, whose positives or negatives have too few sources" in policy
 
 
 def test_folds_with_few_negatives_are_said():
@@ -211,8 +257,10 @@ def test_probabilities_are_for_the_prevalence_asked_for_whatever_the_share_in_th
         measure(judge_across_sources(table, prevalence=p), model="m", resamples=20).real.groups["ivory"]
         for p in (0.05, None)
     )
-    assert rare.n_positives / (rare.n_positives + rare.n_negatives) > 0.09
-    assert rare.ece_at["0.05"].value < 0.02 < as_is.ece_at["0.05"].value
+    share = rare.n_positives / (rare.n_positives + rare.n_negatives)
+    assert share > 0.09
+    assert rare.ece_at["0.05"].value < 0.02
+    assert list(as_is.ece_at) == [f"{share:g}"]  # and not one that nobody calibrated for
     assert as_is.ece.value < rare.ece.value
     assert rare.recall == as_is.recall  # thresholds move with the probabilities
 

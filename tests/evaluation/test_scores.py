@@ -57,6 +57,14 @@ def test_other_suffixes_and_other_files_are_refused(tmp_path):
     (tmp_path / "scores.parquet").write_text("no parquet")
     with pytest.raises(ArgumentError, match="not a score table"):
         read_scores(tmp_path / "scores.parquet")
+    write_scores(make_table(1), tmp_path / "far.csv")
+    far = (tmp_path / "far.csv").read_text().splitlines()
+    far[1] = ",".join(
+        "9" * 23 if name == "fold" else v for name, v in zip(far[0].split(","), far[1].split(","), strict=True)
+    )
+    (tmp_path / "far.csv").write_text("\n".join(far) + "\n")
+    with pytest.raises(ArgumentError, match="not a score table"):
+        read_scores(tmp_path / "far.csv")
     with pytest.raises(ArgumentError, match="no score table at"):
         read_scores(tmp_path / "nowhere.parquet")
 

@@ -37,8 +37,9 @@ def test_rows_are_chosen_as_numpy_and_supervision_choose_them() -> None:
         assert d[rows].crop_scores == pytest.approx([0.2])
     assert [one.groups for one in d] == [("rhino_horn",), ("ivory",)]
     assert len(d[[]]) == 0
-    with pytest.raises(IndexError):
-        d[2]
+    for wrong in (2, None, True, np.array([[0, 1]])):
+        with pytest.raises(IndexError):
+            d[wrong]
 
 
 @pytest.mark.parametrize("wrong", ["1", None, True])

@@ -275,6 +275,16 @@ def test_a_second_look_fuses_the_scores(folder: Path, tmp_path: Path) -> None:
     )
 
 
+def test_what_a_second_look_puts_below_the_floor_is_not_reported(folder: Path, tmp_path: Path) -> None:
+    twice = load_detector(folder, device="cpu", second_look=load_classifier(make_tiny_model(tmp_path), device="cpu"))
+    scores = twice.predict(PHOTOS[0], score=0.0).scores
+    strict = dataclasses.replace(twice.card.detector, floor=float(np.median(scores)))  # type: ignore[type-var]
+    twice.settings = strict
+    few = twice.predict(PHOTOS[0], score=0.0).scores
+    assert 0 < len(few) < len(scores)
+    assert few.min() >= strict.floor
+
+
 def test_limits_of_a_second_look_s_classifier_do_not_refuse_crops(folder: Path, tmp_path: Path) -> None:
     model = make_tiny_model(tmp_path)
     strict = load_classifier(model, device="cpu", limits=Limits(max_pixels=50))

@@ -150,3 +150,26 @@ def test_unusable_stored_calibration_is_refused(bad):
 def test_unusable_rows_are_refused(logits, labels):
     with pytest.raises(ArgumentError):
         fit("platt", logits, labels)
+
+
+def test_the_method_asked_for_is_taken_also_where_nothing_can_be_held_out():
+    g, y, _ = sample(300)
+    one = np.where(y, "museum", "shop").tolist()
+    for method in METHODS:
+        assert choose(g, y, one, methods=(method,)).to_json()["method"] == method
+    assert choose(g, y, one).to_json()["method"] == "platt"
+
+
+def test_what_cannot_be_chosen_from_is_refused():
+    g, y, sources = sample(300)
+    for change in ({"methods": ("beta",)}, {"methods": ()}, {"n_folds": 0}):
+        with pytest.raises(ArgumentError):
+            choose(g, y, sources, **change)
+    with pytest.raises(ArgumentError, match="299 sources"):
+        cross_fit(g, y, sources[:-1])
+
+
+def test_a_calibration_says_for_which_prevalence_it_is():
+    g, y, sources = sample(300)
+    assert choose(g, y, sources, prevalence=0.01).prevalence == 0.01
+    assert choose(g, y, sources).prevalence == pytest.approx(y.mean())

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -137,3 +139,8 @@ def test_unusable_rows_are_refused(p, y):
 def test_what_goes_with_the_scores_is_as_long_as_they(other):
     with pytest.raises(ArgumentError, match=f"{next(iter(other))} must be as many as labels"):
         choose_operating_point([0.1, 0.2], [0, 1], **other)
+
+
+def test_a_promise_needs_finite_scores():
+    with pytest.raises(ArgumentError, match="finite"):
+        conformal_threshold([math.nan, 0.5], ["a", "b"], 0.5)

@@ -40,10 +40,16 @@ def test_the_decision_is_about_the_likeliest_of_the_groups_that_ask_for_it(ivory
     assert deciding_group({"python_skin": python, "ivory": ivory}, POINTS) == expected
 
 
-@pytest.mark.parametrize("score", [math.nan, -0.1, 1.1])
+@pytest.mark.parametrize("score", [math.nan, -0.1, 1.1, None, "0.5"])
 def test_a_score_that_is_no_probability_is_an_error_and_never_a_pass(score):
     with pytest.raises(ArgumentError, match="ivory"):
         decide({"ivory": score}, POINTS)
+
+
+def test_there_is_no_decision_without_scores():
+    for ask in (decide, deciding_group):
+        with pytest.raises(ArgumentError, match="none"):
+            ask({}, POINTS)
 
 
 def test_a_group_without_operating_point_is_an_error():

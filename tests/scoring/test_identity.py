@@ -25,8 +25,10 @@ def test_what_a_card_makes_of_equal_weights_is_part_of_the_identity(tmp_path: Pa
     assert detector.card.detector is not None
     settings = dataclasses.replace(detector.card.detector, nested=0.4)
     flat = {group: Platt(0.5, 0.0) for group in classifier.card.groups}
+    larger = [dataclasses.replace(m.card.input, size=m.card.input.size + 32) for m in (classifier, detector)]
     for model, changes in ((detector, {"detector": settings}), (detector, {"calibration": flat}),
-                           (classifier, {"calibration": flat})):  # fmt: skip
+                           (classifier, {"calibration": flat}), (classifier, {"input": larger[0]}),
+                           (detector, {"input": larger[1]})):  # fmt: skip
         card = model.card
         model.card = dataclasses.replace(card, **changes)
         assert Scorer(classifier, detector, batch_size=4).identity() != first

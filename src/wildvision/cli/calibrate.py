@@ -29,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--review",
         default="flags:100@0.0001",
         metavar="TARGET",
-        help="precision:P@PREVALENCE, flags:N@PREVALENCE (per 10,000) or recall:R (default: flags:100@0.0001)",
+        help="for each group: precision:P@PREVALENCE, flags:N@PREVALENCE (per 10,000) or recall:R "
+        "(default: flags:100@0.0001)",
     )
     parser.add_argument("--block", default="precision:0.9@0.01", metavar="TARGET", help="default: precision:0.9@0.01")
     parser.add_argument(

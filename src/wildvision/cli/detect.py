@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import json
 import os
+import signal
 import sys
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from wildvision.cli.inputs import positive
 from wildvision.contract import Detections, coco_categories
@@ -70,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
     names, inputs = itertools.tee(itertools.chain([first], others))
     found = detector.predict(inputs, batch_size=args.batch_size, score=args.score)
     (out / PICTURES).mkdir(parents=True, exist_ok=True)  # only now: wrong arguments must not leave a folder behind
-    failed = _write(out, zip(names, found, strict=True), detector.model_id)
+    with _terminable():
+        failed = _write(out, zip(names, found, strict=True), detector.model_id)
     return 1 if failed else 0
 
 
@@ -91,7 +95,8 @@ def _free_folder(name: str) -> Path:
 def _write(out: Path, found: Iterable[tuple[str, Detections]], model: str) -> int:
     """Write pictures and COCO file, print a row a photo, and return the number of failures.
 
-    A run that is broken off leaves a file of the photos that it came to, which says so.
+    A run that is broken off, by SIGINT, SIGTERM or a fault, leaves a file of the photos that it came to, which says
+    so.
     """
     from wildvision.cli.output import Column, Table, probability
     from wildvision.scoring.items import printable
@@ -130,6 +135,23 @@ def _write(out: Path, found: Iterable[tuple[str, Detections]], model: str) -> in
     failed = sum(bool(image["status"] != "ok") for image in images)
     print(f"{len(images)} photos, {len(annotations)} boxes, {failed} failed: {out / COCO_FILE}", file=sys.stderr)
     return failed
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """Within, SIGTERM is a KeyboardInterrupt; as it is outside the main thread, which alone may handle signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _free_name(path: str, taken: dict[str, int]) -> str:

@@ -56,16 +56,18 @@ class Estimate:
             value: Of the data as they are.
             resampled: Of the resamples.
             centred: Move the resamples so that their median is the value, but not below 0. A sum of absolute gaps, as
-                calibration error is, grows with every resampling, and its interval would lie above it.
+                calibration error is, grows with every resampling, and its interval would lie above it. The value
+                itself lies above the truth by as much, so the low end is no higher than the basic bootstrap's.
             share_of: Number of objects that the value is a share of. The interval is then no narrower than Wilson's:
                 no resample of 100 objects without a false alarm has one, and the true rate may still be 3 %.
         """
         defined = resampled[np.isfinite(resampled)]
         if not np.isfinite(value[0]) or not len(defined):
             return cls(None, None, None)
-        if centred:
-            defined = np.maximum(defined - np.median(defined) + value[0], 0.0)
         low, high = (float(end) for end in np.percentile(defined, [2.5, 97.5]))
+        if centred and high > low:
+            shift = float(value[0]) - float(np.median(defined))
+            low, high = max(min(low + shift, 2 * float(value[0]) - high), 0.0), high + shift
         if share_of is not None:
             least, most = wilson(float(value[0]) * share_of, share_of)
             return cls(float(value[0]), min(low, least), max(high, most))

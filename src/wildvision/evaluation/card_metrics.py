@@ -112,7 +112,7 @@ def _same_weights(one: str, other: str) -> bool:
 def calibrated_for(card: ModelCard) -> dict[str, float]:
     """Group to the prevalence that a card's probabilities are for, as its metrics say.
 
-    The usual one where they say none, or where the probabilities are for the share in some photos.
+    The usual one where they say none.
     """
     facts = calibration_facts(card)
     return {group: float(facts.get(group, {}).get("prevalence") or PREVALENCE) for group in card.groups}

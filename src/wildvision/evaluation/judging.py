@@ -12,12 +12,13 @@ from wildvision.errors import ArgumentError
 from wildvision.evaluation.scores import ScoreTable
 from wildvision.policy.calibration import Calibrator, Platt
 from wildvision.policy.fitting import PREVALENCE, fit, source_folds
-from wildvision.policy.operating_points import DEFAULT_BLOCK, DEFAULT_REVIEW, choose_operating_point
+from wildvision.policy.operating_points import DEFAULT_BLOCK, DEFAULT_REVIEW, ChosenPoint, choose_operating_point
 from wildvision.policy.targets import Target
-from wildvision.policy.triage import OperatingPoint
+from wildvision.policy.triage import NEVER, OperatingPoint
 from wildvision.taxonomy import EVERYDAY
 
 ENOUGH_REAL = 10
+Bools = npt.NDArray[np.bool_]
 _OUTSIDE = -1  # fold of rows of sources that nothing is fitted on
 
 
@@ -38,8 +39,8 @@ class Judged:
 
     table: ScoreTable
     probabilities: npt.NDArray[np.float64]
-    review: npt.NDArray[np.bool_]
-    block: npt.NDArray[np.bool_]
+    review: Bools
+    block: Bools
     policy: str
     prevalences: Mapping[str, float] = field(default_factory=dict)
     unfitted: frozenset[str] = frozenset()
@@ -48,7 +49,7 @@ class Judged:
         """That calibration error of a group is measured at."""
         return self.prevalences.get(group, PREVALENCE)
 
-    def where(self, mask: npt.NDArray[np.bool_]) -> Judged:
+    def where(self, mask: Bools) -> Judged:
         """The rows where ``mask`` ``(n,)`` is true."""
         rows = self.probabilities[mask], self.review[mask], self.block[mask]
         return Judged(self.table.where(mask), *rows, self.policy, self.prevalences, self.unfitted)
@@ -94,7 +95,7 @@ def with_kept(judged: Judged, own: Judged, kept: Sequence[str]) -> Judged:
     return Judged(judged.table, p, review, block, policy, prevalences, judged.unfitted - {*kept})
 
 
-def fitting_rows(table: ScoreTable, group: str) -> tuple[npt.NDArray[np.bool_], str]:
+def fitting_rows(table: ScoreTable, group: str) -> tuple[Bools, str]:
     """Which rows ``(n,)`` a group's calibration and thresholds are fitted on, and what they are in words.
 
     Photographs where there are at least :data:`ENOUGH_REAL` of the group or no renders, else photographs and renders.
@@ -118,8 +119,9 @@ def judge_across_sources(
 
     This is what a report on out-of-fold scores needs: fitting the policy on the very photos it is measured on would
     flatter calibration error and false-positive rates. The rows fitted on are those of :func:`fitting_rows`, as when a
-    card's policy is fitted, so that renders too are judged as the card would judge them. A group whose positives all
-    come from one source cannot be held out; its policy is then that of all photos, and ``policy`` says so.
+    card's policy is fitted, so that renders too are judged as the card would judge them. Where positives or negatives
+    come from so few sources that without one none are left, the policy of a group is that of all photos; where too few
+    are left to show a threshold that all together show, that threshold is. ``policy`` says so.
 
     Args:
         table: Scores of photos that their model was not trained on.
@@ -133,8 +135,8 @@ def judge_across_sources(
     how = methods or {}
     shape = table.raw.shape
     p, reviewed, blocked = np.zeros(shape), np.zeros(shape, bool), np.zeros(shape, bool)
-    item = np.array([f"{s}\0{o}" for s, o in zip(table.source, table.object_id, strict=True)])
     in_sample, rendered, unfitted, targets = [], [], [], set[str]()
+    prevalences: dict[str, float] = {}
     for column, group in enumerate(table.groups):
         g, y = table.raw[:, column], table.labels(group)
         pool, basis = fitting_rows(table, group)
@@ -145,27 +147,30 @@ def judge_across_sources(
         sources = table.source[pool].tolist()
         fold_of = dict(zip(sources, source_folds(sources, y[pool], n_folds).tolist(), strict=True))
         folds = np.array([fold_of.get(source, _OUTSIDE) for source in table.source.tolist()])
-        whole = any(not _both(y[pool & (folds != fold)]) for fold in np.unique(folds))
-        if whole:
-            in_sample.append(group)
+        prevalences[group] = float(y[pool].mean()) if prevalence is None else prevalence
         if basis != "photographs":
             rendered.append(group)
-        for fold in np.unique(folds):
+
+        def fitted(known: Bools, column: int = column, method: str = how.get(group, "platt")) -> _Fitted:
+            return _Fitted.on(table.where(known), column, method, review, block, prevalence)
+
+        together = fitted(pool)
+        without = {fold: pool & (folds != fold) for fold in np.unique(folds).tolist()}
+        policies = {fold: fitted(known) for fold, known in without.items() if _both(y[known])}
+        if len(policies) < len(without):
+            in_sample.append(group)
+            policies = dict.fromkeys(without, together)
+        for fold, own in policies.items():
             held = folds == fold
-            known = pool if whole else pool & ~held
-            calibrator = fit(how.get(group, "platt"), g[known], y[known], prevalence=prevalence)
-            chosen = choose_operating_point(
-                calibrator.apply(g[known]),
-                y[known],
-                objects=item[known].tolist(),
-                listed=table.leaf[known] == EVERYDAY,
-                review=review,
-                block=block,
-            )
-            targets.add(chosen.review_target)
-            p[held, column] = calibrator.apply(g[held])
-            reviewed[held, column] = p[held, column] >= chosen.point.review
-            blocked[held, column] = p[held, column] >= chosen.point.block
+            targets.add(own.chosen.review_target)
+            p[held, column] = own.calibrator.apply(g[held])
+            reviewed[held, column] = p[held, column] >= own.threshold("review")
+            blocked[held, column] = p[held, column] >= own.threshold("block")
+        for name, flags in (("review", reviewed), ("block", blocked)):
+            if any(own.threshold(name) == NEVER > together.threshold(name) for own in policies.values()):
+                in_sample.append(f"{name} of {group}")
+                flags[:, column] = together.calibrator.apply(g) >= together.threshold(name)
+        reviewed[:, column] |= blocked[:, column]
     reviewed_at = " or ".join(sorted(targets, key=len, reverse=True)) or review
     share = "that of the photos" if prevalence is None else f"{prevalence:g}"
     policy = f"calibration for a prevalence of {share}, review at {reviewed_at}, block at {block}"
@@ -173,10 +178,39 @@ def judge_across_sources(
     if rendered:
         policy += f", with renders for {', '.join(rendered)}"
     if in_sample:
-        policy += f"; fitted on the photos themselves for {', '.join(in_sample)}, whose positives have too few sources"
-    prevalences = dict.fromkeys(table.groups, prevalence or PREVALENCE)
+        policy += (
+            f"; fitted on the photos themselves for {', '.join(in_sample)}, whose positives or negatives have too few "
+            "sources"
+        )
     return Judged(table, p, reviewed, blocked, policy, prevalences, frozenset(unfitted))
 
 
-def _both(y: npt.NDArray[np.bool_]) -> bool:
+@dataclass(frozen=True)
+class _Fitted:
+    """Calibration and thresholds of one group, fitted on some photos."""
+
+    calibrator: Calibrator
+    chosen: ChosenPoint
+
+    @classmethod
+    def on(
+        cls, table: ScoreTable, column: int, method: str, review: Target, block: Target, prevalence: float | None
+    ) -> _Fitted:
+        g, y = table.raw[:, column], table.labels(table.groups[column])
+        calibrator = fit(method, g, y, prevalence=prevalence)
+        chosen = choose_operating_point(
+            calibrator.apply(g),
+            y,
+            objects=[f"{s}\0{o}" for s, o in zip(table.source, table.object_id, strict=True)],
+            listed=table.leaf == EVERYDAY,
+            review=review,
+            block=block,
+        )
+        return cls(calibrator, chosen)
+
+    def threshold(self, name: str) -> float:
+        return self.chosen.point.review if name == "review" else self.chosen.point.block
+
+
+def _both(y: Bools) -> bool:
     return bool(y.any() and not y.all())

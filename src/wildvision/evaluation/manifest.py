@@ -71,7 +71,7 @@ def boxes_of(row: Mapping[str, Any]) -> list[list[float]]:
     """
     try:
         found = [[float(v) for v in item["box"]] for item in json.loads(row.get("boxes") or "[]")]
-    except (ValueError, TypeError, KeyError) as e:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as e:
         raise ArgumentError(_BOXES.format(row["boxes"])) from e
     if any(len(b) != 4 or not all(map(math.isfinite, b)) or b[0] >= b[2] or b[1] >= b[3] for b in found):
         raise ArgumentError(_BOXES.format(row["boxes"]))

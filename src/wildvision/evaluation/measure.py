@@ -17,6 +17,7 @@ from wildvision.evaluation.bootstrap import Estimate, Weights, caveat, cluster_w
 from wildvision.evaluation.judging import Judged
 from wildvision.evaluation.results import Evaluation, GroupNumbers, Part, Share
 from wildvision.evaluation.scores import AMBIGUOUS, ScoreTable
+from wildvision.policy.targets import ppv
 
 FPRS = (0.01, 0.001)
 BASE_RATES = (1e-2, 1e-3, 1e-4)
@@ -127,7 +128,7 @@ def _group(judged: Judged, group: str, weights: Weights, n_worst: int) -> GroupN
             name: Estimate.of(value[1], draws[1], share_of=n_others) for name, (value, draws) in rates.items()
         },
         ppv={
-            name: {f"{base:g}": _bounded_ppv(flags, y, weights, base) for base in BASE_RATES}
+            name: {f"{base:g}": _bounded_ppv(flags, y, weights, base, n_others) for base in BASE_RATES}
             for name, flags in flagged.items()
         },
         per_source={
@@ -185,10 +186,21 @@ def _caveat(table: ScoreTable, y: Bools, rank: npt.NDArray[np.float64], n_object
     return "; ".join(filter(None, said)) or None
 
 
-def _bounded_ppv(flags: Bools, y: Bools, weights: Weights, base: float) -> Estimate:
-    """Resamples without flags count as 0: leaving them out would leave out those in which nothing was found."""
-    once, often = (_ppv(flags, y, w, base) for w in (np.ones((1, len(y)), dtype=np.int32), weights))
-    return Estimate.of(once, np.nan_to_num(often))
+def _bounded_ppv(flags: Bools, y: Bools, weights: Weights, base: float, n_others: int) -> Estimate:
+    """Resamples without flags count as 0: leaving them out would leave out those in which nothing was found.
+
+    The interval is no narrower than Wilson's of the false-positive rate of ``n_others`` objects makes it: without a
+    false flag no resample has one.
+    """
+    ones = np.ones((1, len(y)), dtype=np.int32)
+    once, often = (_ppv(flags, y, w, base) for w in (ones, weights))
+    found = Estimate.of(once, np.nan_to_num(often))
+    if found.value is None:
+        return found
+    recall, rate = (float(share[0]) for share in metrics.flag_rates(flags, y, ones))
+    ends = [ppv(recall, end, base) for end in metrics.wilson(rate * n_others, n_others)]
+    known = [end for end in (found.value, found.low, found.high, *ends) if end is not None]
+    return Estimate(found.value, min(known), max(known))
 
 
 def _ppv(flags: Bools, y: Bools, w: Weights, base: float) -> npt.NDArray[np.float64]:

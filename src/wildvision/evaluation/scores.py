@@ -224,7 +224,7 @@ def read_scores(path: str | Path) -> ScoreTable:
             fold=[int(row.get("fold", -1)) for row in rows],
             model=models.pop(),
         )
-    except (TypeError, ValueError) as e:
+    except (TypeError, ValueError, OverflowError) as e:
         raise ArgumentError(f"{source} is not a score table: {e}") from e
 
 

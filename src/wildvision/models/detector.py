@@ -44,8 +44,8 @@ class Detector:
     """Finds products in photos. Made by :func:`wildvision.load_detector`.
 
     ``prepare`` and ``infer`` are the two halves of ``predict``, for callers that decode elsewhere: ``preparer`` may be
-    sent to other processes, and ``infer`` takes what it returns. At precision ``fp32`` boxes do not depend on how
-    photos are batched.
+    sent to other processes, and ``infer`` takes what it returns. At precision ``fp32`` boxes and scores do not depend
+    on how photos are batched, but for rounding (about 1e-6 of a score, 1e-4 pixels).
 
     Args:
         card: What the model is.
@@ -252,6 +252,7 @@ class Detector:
             seen = np.array([look.scores[groups[g]] for look, g in zip(looks, row.found.groups, strict=True)])
             fused = self.settings.fuse(row.found.scores, seen)
             order = np.argsort(-fused, kind="stable")
+            order = order[fused[order] >= self.settings.floor]
             found = Boxes(row.found.boxes, fused, row.found.groups, row.found.leaves, row.found.logits).take(order)
             out.append(_Row(found, seen[order]))
         return out

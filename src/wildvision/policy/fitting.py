@@ -28,17 +28,18 @@ class Calibration:
     Attributes:
         calibrator: Fitted on all rows.
         out_of_fold_nll: Method to mean negative log-likelihood (nats) on held-out sources; empty when one fold
-            holds all positives, where no method can be told from another and Platt is taken.
+            holds all positives or all negatives, where no method can be told from another and Platt is taken, if
+            that is a candidate.
         n_positives: Number of positive photos.
         n_sources: Number of sources with positives.
-        prevalence: Share of photos with a product that the probabilities are for; ``None``: that of the rows.
+        prevalence: Share of photos with a product that the probabilities are for.
     """
 
     calibrator: Calibrator
     out_of_fold_nll: dict[str, float]
     n_positives: int
     n_sources: int
-    prevalence: float | None
+    prevalence: float
 
     def to_json(self) -> dict[str, Any]:
         """One entry of a model card's ``calibration``: the parameters with their provenance."""
@@ -52,8 +53,14 @@ class Calibration:
 
 
 def source_folds(sources: Sequence[str], labels: npt.ArrayLike, n_folds: int = 5) -> npt.NDArray[np.int64]:
-    """Fold of each row, ``(n,)`` in [0, n_folds): whole sources, positives spread as evenly as they allow."""
+    """Fold of each row, ``(n,)`` in [0, n_folds): whole sources, positives spread as evenly as they allow.
+
+    Raises:
+        ArgumentError: Other numbers of sources than of labels, or no fold.
+    """
     y = _labels(labels)
+    if len(sources) != len(y) or n_folds < 1:
+        raise ArgumentError(f"received {len(sources)} sources, {len(y)} labels and {n_folds} folds")
     names, index = np.unique(np.asarray(sources, dtype=str), return_inverse=True)
     positives = np.bincount(index, weights=y, minlength=len(names))
     sizes = np.bincount(index, minlength=len(names))
@@ -118,20 +125,28 @@ def choose(
         methods: Candidates, of ``temperature``, ``platt``, ``isotonic``.
         n_folds: At most this many folds.
         prevalence: As in :func:`fit`.
+
+    Raises:
+        ArgumentError: As :func:`fit`; no method, an unknown one, or other numbers of rows or folds than there can be.
     """
     g, y = np.asarray(logits, dtype=np.float64), _labels(labels)
+    if unknown := sorted(set(methods) - {*METHODS}):
+        raise ArgumentError(f"method must be one of {', '.join(METHODS)}; received {unknown[0]!r}")
+    if not methods:
+        raise ArgumentError(f"name at least one method of {', '.join(METHODS)}")
     nll = {}
     for method in methods:
         held_out = cross_fit(g, y, sources, method=method, n_folds=n_folds, prevalence=prevalence)
         if held_out is not None:
             nll[method] = negative_log_likelihood(held_out, y, prevalence=prevalence)
-    best = min(nll, key=lambda m: nll[m]) if nll else "platt"
+    untold = "platt" if "platt" in methods else methods[0]
+    best = min(nll, key=lambda m: nll[m]) if nll else untold
     return Calibration(
         calibrator=fit(best, g, y, prevalence=prevalence),
         out_of_fold_nll=nll,
         n_positives=int(y.sum()),
         n_sources=len(set(np.asarray(sources, dtype=str)[y])),
-        prevalence=prevalence,
+        prevalence=float(y.mean()) if prevalence is None else prevalence,
     )
 
 

@@ -204,13 +204,14 @@ def conformal_threshold(
         The threshold; 0.0 when ``n`` is too small for the promise (``k`` is 0).
 
     Raises:
-        ArgumentError: No score, as many objects as there are not scores, or a coverage outside (0, 1).
+        ArgumentError: No score or one that is not finite, as many objects as there are not scores, or a coverage
+            outside (0, 1).
     """
     p = np.asarray(positive_scores, dtype=np.float64)
-    if p.ndim != 1 or not len(p) or len(p) != len(objects) or not 0.0 < coverage < 1.0:
+    if p.ndim != 1 or not len(p) or len(p) != len(objects) or not 0.0 < coverage < 1.0 or not np.isfinite(p).all():
         raise ArgumentError(
-            f"a conformal threshold needs scores (n,), their n objects and a coverage in (0, 1); received {p.shape}, "
-            f"{len(objects)} and {coverage}"
+            f"a conformal threshold needs finite scores (n,), their n objects and a coverage in (0, 1); received "
+            f"{p.shape}, {len(objects)} and {coverage}"
         )
     _, index = np.unique(np.asarray(objects, dtype=str), return_inverse=True)
     lowest = np.full(int(index.max()) + 1, np.inf)

@@ -45,7 +45,10 @@ class Precision:
 
 @dataclass(frozen=True)
 class Flags:
-    """At most this many flags per 10,000 photos where ``prevalence`` of them show a product."""
+    """At most this many flags of one group per 10,000 photos where ``prevalence`` of them show its products.
+
+    Groups that flag different photos add up: four groups flag up to four times as many.
+    """
 
     at_most: float
     prevalence: float

@@ -79,12 +79,14 @@ def deciding_group(scores: Mapping[str, float], operating_points: Mapping[str, O
     Thresholds differ between groups, so it need not be the likeliest of all.
 
     Args:
-        scores: As for :func:`decide`; not empty.
+        scores: As for :func:`decide`.
         operating_points: As for :func:`decide`.
 
     Raises:
         ArgumentError: As for :func:`decide`.
     """
+    if not scores:
+        raise ArgumentError("a decision needs the scores of a photo; received none")
     return max(scores, key=lambda g: (_STRICTNESS.index(_ask(g, scores[g], operating_points)), scores[g]))
 
 
@@ -92,7 +94,11 @@ _STRICTNESS = (Decision.PASS, Decision.REVIEW, Decision.BLOCK)
 
 
 def _ask(group: str, score: float, operating_points: Mapping[str, OperatingPoint]) -> Decision:
-    if not 0.0 <= score <= 1.0:
+    try:
+        probable = 0.0 <= score <= 1.0
+    except TypeError:
+        probable = False
+    if not probable:
         raise ArgumentError(f"the score of {group!r} must be a probability in [0, 1]; received {score!r}")
     if group not in operating_points:
         raise ArgumentError(f"no operating point for {group!r}; the model card has {sorted(operating_points)}")

@@ -193,9 +193,10 @@ def verdict_in(row: Mapping[str, Any]) -> Verdict:
 
 
 def _judgement(model: Classifier | Detector) -> dict[str, Any]:
-    """What a card does with the outputs of the weights that its id names."""
+    """What a card does beside the weights that its id names."""
     card = model.card
     return {
+        "input": dataclasses.asdict(card.input),
         "calibration": {group: c.to_json() for group, c in card.calibration.items()},
         "operating_points": {group: dataclasses.asdict(p) for group, p in card.operating_points.items()},
         "boxes": card.detector.to_json() if card.detector else None,
