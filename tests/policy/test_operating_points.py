@@ -144,3 +144,10 @@ def test_what_goes_with_the_scores_is_as_long_as_they(other):
 def test_a_promise_needs_finite_scores():
     with pytest.raises(ArgumentError, match="finite"):
         conformal_threshold([math.nan, 0.5], ["a", "b"], 0.5)
+
+
+def test_a_target_that_is_met_to_the_letter_is_met():
+    assert Precision(0.8, 0.01).met(1.0, 1 / 396)
+    assert Precision(0.9, 0.5).met(1.0, 1 / 9)
+    assert Flags(100, 0.01).met(1.0, 0.0)
+    assert not Precision(0.9, 0.5).met(1.0, 1 / 8.999)

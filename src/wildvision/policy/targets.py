@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from wildvision.errors import ArgumentError
 
 FLAGS_UNIT = 10_000
+_ROUNDING = 1e-12  # a target that is met to the letter is met
 
 
 def ppv(recall: float, false_positive_rate: float, prevalence: float) -> float:
@@ -37,7 +38,7 @@ class Precision:
 
     def met(self, recall: float, false_positive_rate: float) -> bool:
         """Whether a threshold with these rates meets the target."""
-        return ppv(recall, false_positive_rate, self.prevalence) >= self.at_least
+        return ppv(recall, false_positive_rate, self.prevalence) >= self.at_least * (1 - _ROUNDING)
 
     def __str__(self) -> str:
         return f"precision:{self.at_least:g}@{self.prevalence:g}"
@@ -62,7 +63,7 @@ class Flags:
 
     def met(self, recall: float, false_positive_rate: float) -> bool:
         """Whether a threshold with these rates meets the target."""
-        return FLAGS_UNIT * flag_rate(recall, false_positive_rate, self.prevalence) <= self.at_most
+        return FLAGS_UNIT * flag_rate(recall, false_positive_rate, self.prevalence) <= self.at_most * (1 + _ROUNDING)
 
     def __str__(self) -> str:
         return f"flags:{self.at_most:g}@{self.prevalence:g}"
