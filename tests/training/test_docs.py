@@ -139,7 +139,7 @@ def test_the_readme_shows_the_numbers_of_the_bundled_cards() -> None:
     assert docs.fill(text, "metrics", docs.metrics_block(list_models())) == text, "README.md is stale; run: make docs"
 
 
-@pytest.mark.parametrize("report", ["report", "plain_scores/first", "plain_scores/second"])
+@pytest.mark.parametrize("report", ["report", "without_piles", "plain_scores/first", "plain_scores/second"])
 def test_the_readme_has_every_measurement_of_the_detector(report: str) -> None:
     photos = json.loads((ROOT / "reports/detector" / f"{report}.json").read_text(encoding="utf-8"))["real"]
     text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
