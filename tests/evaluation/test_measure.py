@@ -253,13 +253,18 @@ def test_ranking_numbers_do_not_depend_on_how_the_policy_was_fitted():
 
 def test_probabilities_are_for_the_prevalence_asked_for_whatever_the_share_in_the_photos():
     table = make_table(2000, skill=4.0)
-    rare, as_is = (
-        measure(judge_across_sources(table, prevalence=p), model="m", resamples=20).real.groups["ivory"]
-        for p in (0.05, None)
+    for_data = judge_across_sources(table, prevalence=None)
+    rare, as_is, as_if_rare = (
+        measure(so, model="m", resamples=20).real.groups["ivory"]
+        for so in (
+            judge_across_sources(table, prevalence=0.05),
+            for_data,
+            dataclasses.replace(for_data, prevalences={}),
+        )
     )
     share = rare.n_positives / (rare.n_positives + rare.n_negatives)
     assert share > 0.09
-    assert rare.ece_at["0.05"].value < 0.02
+    assert rare.ece_at["0.05"].value < 0.02 < as_if_rare.ece_at["0.05"].value
     assert list(as_is.ece_at) == [f"{share:g}"]  # and not one that nobody calibrated for
     assert as_is.ece.value < rare.ece.value
     assert rare.recall == as_is.recall  # thresholds move with the probabilities
