@@ -141,8 +141,8 @@ def _further(metrics: Mapping[str, Any], part: str) -> Iterator[str]:
 
 def _with_interval(estimate: Mapping[str, float | None], digits: int) -> str:
     value, low, high = (estimate[end] for end in ("value", "low", "high"))
-    interval = "too few for an interval" if low is None else f"{low:.{digits}f}, {high:.{digits}f}"
-    return f"{value:.{digits}f} [{interval}]"
+    interval = "too few for an interval" if low is None else f"{low:z.{digits}f}, {high:z.{digits}f}"
+    return f"{value:z.{digits}f} [{interval}]"
 
 
 def _counts(photos: int, row: Mapping[str, Any]) -> str:
