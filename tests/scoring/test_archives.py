@@ -207,3 +207,17 @@ def test_a_zip_of_a_future_version_is_one_row(tmp_path: Path) -> None:
     path.write_bytes(data)
     (only,) = open_source(str(path))
     assert isinstance(only.payload, Failure) and "version 9.9" in only.payload.message
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_a_header_that_would_fill_the_memory_ends_the_archive(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / ("x.tar" if mode == "w" else "x.tar.gz")
+    with tarfile.open(path, mode, format=tarfile.PAX_FORMAT) as tar:
+        tar.addfile(tarfile.TarInfo("a.jpg"), io.BytesIO())
+        header = tarfile.TarInfo("b.jpg")
+        header.pax_headers = {"comment": "x" * (2 << 20)}
+        tar.addfile(header, io.BytesIO())
+    first, last = Archives((str(path),))
+    assert first.id.endswith("::a.jpg")
+    assert isinstance(last.payload, Failure) and last.payload.status is Status.TRUNCATED
+    assert "2097" in last.payload.message

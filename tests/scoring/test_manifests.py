@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import datetime
 import json
 from pathlib import Path
@@ -70,12 +71,26 @@ def test_short_and_long_csv_rows(tmp_path: Path) -> None:
     assert items[2].path == "quoted\nname.jpg"
 
 
-def test_a_csv_field_beyond_the_limit_costs_its_row_only(tmp_path: Path) -> None:
+def test_a_long_description_stays_one_row(tmp_path: Path) -> None:
     manifest = tmp_path / "list.csv"
-    manifest.write_text(f"path,title\na.jpg,{'x' * 200_000}\nb.jpg,t\n")
+    text = "fine ivory,\n/etc/passwd,999,injected\n" * 5_000
+    manifest.write_text(f'path,title\na.jpg,"{text}"\nb.jpg,t\n', newline="")
     items = read(manifest)
-    assert isinstance(items[0].payload, Failure)
-    assert items[-1].path == "b.jpg"
+    assert [item.path for item in items] == ["a.jpg", "b.jpg"]
+    assert items[0].extra["title"] == text
+
+
+def test_a_quotation_mark_that_never_closes_ends_the_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wildvision.scoring.manifests._LONGEST_FIELD", 200_000)
+    manifest = tmp_path / "list.csv"
+    manifest.write_text('path,title\na.jpg,t\nb.jpg,"never closed\n' + "c.jpg,t\n" * 50_000)
+    items = iter(open_source(str(manifest)))
+    before = csv.field_size_limit()
+    assert next(items).path == "a.jpg"
+    assert csv.field_size_limit() == before
+    with pytest.raises(ArgumentError, match=r"line \d+ of the manifest .* quotation mark"):
+        next(items)
+    assert csv.field_size_limit() == before
 
 
 def test_parquet_with_paths_and_typed_columns(tmp_path: Path) -> None:

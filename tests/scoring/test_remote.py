@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import io
 import sys
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from wildvision.contract import Status
 from wildvision.errors import ArgumentError, MissingExtraError
 from wildvision.models import Classifier
 from wildvision.scoring import RemotePolicy, ScoreSettings, open_source, read_rows, score
+from wildvision.scoring.items import Failure
 from wildvision.scoring.remote import FetchError, _refuse_private, _walk, fetch, is_url
 
 POLICY = RemotePolicy(allow_private=True, seconds=1.0, max_bytes=500_000, attempts=2, backoff=0.05)
@@ -43,6 +46,7 @@ def test_a_photo_is_fetched(web: Web) -> None:
         ("status/403", Status.UNREADABLE, 1),
         ("status/500", Status.UNREADABLE, 2),
         ("status/503", Status.UNREADABLE, 2),
+        ("later", Status.UNREADABLE, 2),
         ("cut", Status.TRUNCATED, 2),
         ("drip", Status.TIMEOUT, 2),
         ("silent", Status.TIMEOUT, 2),
@@ -108,6 +112,7 @@ def test_a_redirect_into_the_network_is_refused(web: Web, monkeypatch: pytest.Mo
             "224.0.0.1",
         ),
         *("255.255.255.255", "::", "::1", "fe80::1%eth0", "fd00::1", "::ffff:10.0.0.1", "2002:7f00:1::"),
+        *("64:ff9b::a9fe:a9fe", "64:ff9b:1::808:808", "::7f00:1", "::ffff:0:7f00:1", "fec0::1"),
     ],
 )
 def test_every_kind_of_inner_address_is_refused(address: str) -> None:
@@ -115,7 +120,9 @@ def test_every_kind_of_inner_address_is_refused(address: str) -> None:
         _refuse_private(address)
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "2606:4700:4700::1111", "::ffff:8.8.8.8"])
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "1.1.1.1", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
+)
 def test_public_addresses_are_not(address: str) -> None:
     _refuse_private(address)
 
@@ -190,6 +197,35 @@ def test_a_manifest_behind_a_url(web: Web, monkeypatch: pytest.MonkeyPatch) -> N
     assert [item.payload for item in items] == ["memory://lists/x/y.jpg", "https://z/w.jpg"]
     with pytest.raises(ArgumentError, match="cannot open"):
         list(open_source("memory://lists/nothing.csv"))
+
+
+@pytest.mark.parametrize("name", ["list.csv", "list.jsonl", "shard.tar", "shard.tar.gz"])
+def test_lists_and_tars_are_read_from_servers_that_send_files_only_whole(web: Web, name: str) -> None:
+    policy = RemotePolicy(allow_private=True, seconds=0.5, attempts=1)  # less than the file takes
+    rows = 300
+    if ".tar" in name:
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w:gz" if name.endswith("gz") else "w") as tar:
+            for n in range(rows):
+                tar.addfile(header := tarfile.TarInfo(f"{n}.jpg"), io.BytesIO())
+                assert header.size == 0
+        web.files[name] = buffer.getvalue()
+    elif name.endswith("csv"):
+        web.files[name] = ("id,path\n" + "".join(f"{n},https://z/{n}.jpg\n" for n in range(rows))).encode()
+    else:
+        web.files[name] = "".join(f'{{"path": "https://z/{n}.jpg"}}\n' for n in range(rows)).encode()
+    items = list(open_source(web.url(f"sip/{name}"), policy=policy))
+    assert len(items) == rows
+    assert not any(isinstance(item.payload, Failure) for item in items)
+
+
+def test_a_list_that_breaks_off_is_an_error_and_a_tar_says_so(web: Web) -> None:
+    web.files["list.txt"] = b"https://z/w.jpg\n" * 100_000
+    web.files["shard.tar"] = b"\0" * 300 + b"no tar" * 1000
+    with pytest.raises(OSError, match="broke off"):
+        list(open_source(web.url("tear/list.txt"), policy=POLICY))
+    (item,) = open_source(web.url("tear/shard.tar"), policy=POLICY)
+    assert isinstance(item.payload, Failure) and item.payload.status is Status.TRUNCATED
 
 
 def test_a_run_over_urls_gives_every_url_its_row(web: Web, tiny: Classifier, tmp_path: Path) -> None:

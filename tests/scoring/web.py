@@ -38,6 +38,8 @@ class _Handler(BaseHTTPRequestHandler):
                     self._answer(200, photo)
                 else:
                     self._answer(429, b"", {"Retry-After": "1"})
+            case ["later"]:
+                self._answer(503, b"", {"Retry-After": "\u00b2"})
             case ["cut"]:
                 self._start(200, {"Content-Length": str(len(photo))})
                 self.wfile.write(photo[: len(photo) // 2])
@@ -52,6 +54,16 @@ class _Handler(BaseHTTPRequestHandler):
                     self.wfile.write(b"x")
                     self.wfile.flush()
                     time.sleep(0.1)
+            case ["sip", name]:  # a file of the server's, in pieces with pauses between them
+                self._start(200, {"Content-Length": str(len(data := self.server.files[name]))})
+                for start in range(0, len(data), piece := len(data) // 8 + 1):
+                    self.wfile.write(data[start : start + piece])
+                    self.wfile.flush()
+                    time.sleep(0.1)
+            case ["tear", name]:  # a file of the server's, half of it
+                self._start(200, {"Content-Length": str(len(data := self.server.files[name]))})
+                self.wfile.write(data[: len(data) // 2])
+                self._hang_up()
             case ["silent"]:
                 time.sleep(60)
             case ["endless"]:
@@ -98,6 +110,7 @@ class Web(ThreadingHTTPServer):
     def __init__(self, photo: bytes) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.photo = photo
+        self.files: dict[str, bytes] = {}
         self.hits: Counter[str] = Counter()
 
     def handle_error(self, request: Any, client_address: Any) -> None:

@@ -83,7 +83,8 @@ def _part(name: str, part: Part, photos: Path | None) -> str:
     out = [f"<h2>{title}</h2><p>{remark} {part.n} photos of {part.n_sources} sources; {left_out}.</p>"]
     if part.absent:
         out.append(
-            f'<p class="note">No positives and no thresholds, so nothing was measured: {", ".join(part.absent)}.</p>'
+            '<p class="note">No positives and no thresholds, so nothing was measured: '
+            f"{escape(', '.join(part.absent))}.</p>"
         )
     out.append(_headline(part.groups))
     out.append(_ppv(part.groups))

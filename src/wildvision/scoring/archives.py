@@ -25,6 +25,11 @@ ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 
 _SIDECARS = frozenset({".caption", ".cls", ".id", ".json", ".txt", ".url"})
 _SIDECAR_BYTES = 1 << 20
+_HEADER_BYTES = 1 << 20
+_HEADER_TYPES = (
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+)
 _DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, NotImplementedError)
 _BROKEN = (*_DAMAGED, tarfile.TarError, OSError)
 
@@ -99,25 +104,31 @@ class Archives:
     def _tar(self, path: str) -> Iterator[Item]:
         remote = is_url(path)
         seekable = not remote and path.lower().endswith(".tar")
-        stream = open_remote(path, self.policy) if remote else None
-        with tarfile.open(None if remote else path, "r:" if seekable else "r|*", fileobj=stream) as archive:
+        stream = open_remote(path, self.policy, stream=True) if remote else None
+        with tarfile.open(
+            None if remote else path, "r:" if seekable else "r|*", fileobj=stream, tarinfo=_BoundedHeader
+        ) as archive:
             sample: list[tuple[str, Item]] = []
             sidecars: dict[str, Any] = {}
             key = ""
-            for member in _members(archive):
-                if PurePosixPath(member.name).name.startswith("."):
-                    continue
-                folder, _, base = member.name.rpartition("/")
-                stem, _, ending = base.partition(".")
-                if (folder + "/" + stem) != key:
-                    yield from _sample(sample, sidecars)
-                    sample, sidecars, key = [], {}, folder + "/" + stem
-                suffix = PurePosixPath(base).suffix.lower()
-                sidecar = suffix in _SIDECARS and member.isreg() and member.size <= _SIDECAR_BYTES
-                item = self._member(archive, member, path, inline=sidecar or not seekable)
-                if sidecar and isinstance(item.payload, bytes):
-                    sidecars[ending] = item.payload
-                sample.append((suffix, item))
+            try:
+                for member in _members(archive):
+                    if PurePosixPath(member.name).name.startswith("."):
+                        continue
+                    folder, _, base = member.name.rpartition("/")
+                    stem, _, ending = base.partition(".")
+                    if (folder + "/" + stem) != key:
+                        yield from _sample(sample, sidecars)
+                        sample, sidecars, key = [], {}, folder + "/" + stem
+                    suffix = PurePosixPath(base).suffix.lower()
+                    sidecar = suffix in _SIDECARS and member.isreg() and member.size <= _SIDECAR_BYTES
+                    item = self._member(archive, member, path, inline=sidecar or not seekable)
+                    if sidecar and isinstance(item.payload, bytes):
+                        sidecars[ending] = item.payload
+                    sample.append((suffix, item))
+            except _BROKEN:
+                yield from _sample(sample, sidecars)  # what was there before the archive broke off
+                raise
             yield from _sample(sample, sidecars)
 
     def _member(self, archive: tarfile.TarFile, member: tarfile.TarInfo, path: str, *, inline: bool) -> Item:
@@ -135,6 +146,15 @@ class Archives:
 
     def _too_large(self, size: int) -> Failure:
         return Failure(Status.TOO_LARGE, f"{size} bytes is more than the limit of {self.policy.max_bytes} bytes")
+
+
+class _BoundedHeader(tarfile.TarInfo):
+    """A member whose long name or attributes, which tarfile reads whole, may not fill the memory."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> Any:
+        if self.type in _HEADER_TYPES and self.size > _HEADER_BYTES:
+            raise tarfile.ReadError(f"a header of {self.size} bytes is more than the limit of {_HEADER_BYTES}")
+        return super()._proc_member(archive)  # type: ignore[misc]
 
 
 def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes | Failure:

@@ -9,7 +9,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -26,6 +26,7 @@ _PATHS = ("path", "image_path", "file", "filename", "file_name", "filepath", "ur
 _BYTES = ("bytes", "image_bytes", "content")
 _IDS = ("id", "image_id", "photo_id")
 _LISTINGS = ("listing_id", "listing", "ad_id", "advert_id", "item_id")
+_LONGEST_FIELD = 16 << 20  # characters of a CSV field; the module's own limit of 128 Ki is less than some adverts have
 _HEAD = 100
 """Rows of JSONL of which one must name a photo, lest the fault is taken for theirs and not for the column's name."""
 
@@ -144,7 +145,9 @@ class Manifest:
         return Path(self.path.partition("?")[0] if is_url(self.path) else self.path).suffix.lower()
 
     def _open(self) -> Any:
-        return open_remote(self.path, self.policy) if is_url(self.path) else Path(self.path).open("rb")
+        if is_url(self.path):
+            return open_remote(self.path, self.policy, stream=self._suffix != ".parquet")
+        return Path(self.path).open("rb")
 
     def _records(self) -> Iterator[Mapping[str, Any] | str]:
         """Rows as mappings; a row that cannot be read as the reason why."""
@@ -154,9 +157,7 @@ class Manifest:
                 return
             text = io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
             if self._suffix in (".csv", ".tsv"):
-                yield from _table(
-                    csv.DictReader(text, delimiter="\t" if self._suffix == ".tsv" else ",", restkey="_rest")
-                )
+                yield from _table(text, "\t" if self._suffix == ".tsv" else ",")
             elif self._suffix == ".txt":
                 yield from ({"path": line} for line in (raw.strip("\r\n") for raw in text) if line.strip())
             else:
@@ -221,14 +222,28 @@ def _join(base: str, path: str) -> str:
     return f"{base}/{path}" if is_url(base) else os.path.join(base, path)  # noqa: PTH118
 
 
-def _table(reader: Iterator[dict[str | Any, Any]]) -> Iterator[Mapping[str, Any] | str]:
+def _table(text: Iterable[str], delimiter: str) -> Iterator[Mapping[str, Any]]:
+    """Rows of a table, whose descriptions may be long.
+
+    Raises:
+        ArgumentError: A field is longer than any description. Where it ends cannot be told any more, so that reading on
+            would take text of it for rows.
+    """
+    reader = csv.DictReader(text, delimiter=delimiter, restkey="_rest")
     while True:
+        others = csv.field_size_limit(_LONGEST_FIELD)  # of all readers in the process, so only for the one row
         try:
-            yield next(reader)
+            row = next(reader)
         except StopIteration:
             return
         except csv.Error as e:
-            yield f"not CSV ({e})"
+            raise ArgumentError(
+                f"line {reader.line_num} of the manifest cannot be read ({e}); look for a quotation mark that "
+                "opens before it and does not close"
+            ) from e
+        finally:
+            csv.field_size_limit(others)
+        yield row
 
 
 def _parsed(line: str) -> Mapping[str, Any] | str:

@@ -7,6 +7,7 @@ a changing DNS answer reaches an address inside the network. Nothing here knows 
 from __future__ import annotations
 
 import asyncio
+import io
 import ipaddress
 import math
 import re
@@ -25,7 +26,11 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _HTTP = ("http://", "https://")
 _RETRIED_CODES = {408, 425, 429, 500, 502, 503, 504}
 _CHUNK = 1 << 18
+_STREAMED = {"block_size": 0, "size": 1}
+"""How fsspec is told to stream over HTTP; any size spares the request that would ask for it."""
 _LEAST = {"seconds": 0.001, "max_bytes": 1, "attempts": 1, "backoff": 0, "max_redirects": 0}
+_IPV4_INSIDE = tuple(map(ipaddress.IPv6Network, ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96")))  # RFC 4291, 2765, 6052
+_LOCAL_IPV6 = (ipaddress.IPv6Network("64:ff9b:1::/48"),)  # translation of a network's own, RFC 8215
 _STORES = {"s3", "s3a", "gs", "gcs", "hf", "az", "abfs", "abfss", "oss", "memory"}
 """Schemes whose servers the operator chose by configuration, not the URL."""
 
@@ -106,16 +111,51 @@ def fetch(url: str, policy: RemotePolicy) -> bytes:
     raise AssertionError("unreachable: attempts is at least 1")
 
 
-def open_remote(url: str, policy: RemotePolicy) -> Any:
+def open_remote(url: str, policy: RemotePolicy, *, stream: bool = False) -> Any:
     """A binary file object over a URL, for manifests and archives.
+
+    Args:
+        url: Of the file.
+        policy: What may be fetched from where. Its time limit is for each request, of a stream for each wait.
+        stream: Whether it is read front to back, which every web server can do; else pieces of it are asked for. Reads
+            of a stream raise OSError when the connection breaks.
 
     Raises:
         ArgumentError: It cannot be opened.
     """
     try:
+        if stream and url.lower().startswith(_HTTP):
+            return io.BufferedReader(_Stream(url, policy), _CHUNK)
         return _filesystem(url, policy).open(url, "rb")
     except (OSError, ValueError) as e:
         raise ArgumentError(f"cannot open {url!r}: {e}") from e
+
+
+class _Stream(io.RawIOBase):
+    """The answer to one request of a web server, for as long as it takes to read it."""
+
+    def __init__(self, url: str, policy: RemotePolicy) -> None:
+        import aiohttp
+
+        waits = aiohttp.ClientTimeout(total=None, sock_connect=policy.seconds, sock_read=policy.seconds)
+        self._url = url
+        self._answer = _filesystem(url, policy).open(url, "rb", **_STREAMED, timeout=waits)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            data = self._answer.read(len(buffer))
+        except Exception as e:  # every driver has its own
+            raise OSError(f"{self._url!r} broke off while it was read: {type(e).__name__}: {e}") from e
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._answer.close()
+        super().close()
 
 
 @dataclass(frozen=True)
@@ -173,8 +213,7 @@ def _fetch_once(url: str, policy: RemotePolicy) -> bytes:
     data = bytearray()
     try:
         fs = _filesystem(url, policy)
-        # block_size 0 streams; any size spares the request that would ask for it
-        with fs.open(url, "rb", **({"block_size": 0, "size": 1} if http else {})) as stream:
+        with fs.open(url, "rb", **(_STREAMED if http else {})) as stream:
             declared = None if http else getattr(stream, "size", None)
             while chunk := stream.read(_CHUNK):
                 data += chunk
@@ -199,12 +238,12 @@ def _explain(e: Exception, policy: RemotePolicy) -> NoReturn:
     code = getattr(e, "status", None)  # aiohttp
     if isinstance(code, int) and code >= 400:
         headers = getattr(e, "headers", None) or {}
-        pause = headers.get("Retry-After", "")
+        pause = str(headers.get("Retry-After", ""))
         raise FetchError(
             Status.NOT_FOUND if code in (404, 410) else Status.UNREADABLE,
             f"the server answered {code}",
             retry=code in _RETRIED_CODES,
-            pause=float(pause) if str(pause).isdigit() else 0.0,
+            pause=float(pause) if pause.isdecimal() else 0.0,
         ) from e
     name = type(e).__name__
     if isinstance(e, FileNotFoundError):
@@ -281,10 +320,19 @@ def _http_filesystem(scheme: str, policy: RemotePolicy) -> Any:
     return fsspec.filesystem(scheme, get_client=client, max_redirects=policy.max_redirects, skip_instance_cache=True)
 
 
-def _refuse_private(address: str) -> None:
+def _is_public(address: str) -> bool:
     ip = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None)
-    if not ip.is_global or ip.is_multicast or (mapped is not None and not mapped.is_global):
+    inner = None
+    if isinstance(ip, ipaddress.IPv6Address):
+        translated = any(ip in network for network in _IPV4_INSIDE)
+        inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if translated else ip.ipv4_mapped or ip.sixtofour
+        if ip.is_site_local or any(ip in network for network in _LOCAL_IPV6):
+            return False
+    return ip.is_global and not ip.is_multicast and (inner is None or inner.is_global)
+
+
+def _refuse_private(address: str) -> None:
+    if not _is_public(address):
         raise RefusedAddressError(
             f"{address} is not a public address and was not contacted; allow such addresses with "
             "RemotePolicy(allow_private=True) or --allow-private-addresses if you trust every URL of the source"
