@@ -32,6 +32,6 @@ test-engines: $(VENV)/.installed-engines ## tests that start Ray and Spark
 	$(BIN)/pytest tests/scoring -m engines
 
 $(VENV)/.installed-engines: $(VENV)/.installed-dev
-	@java -version 2>&1 | head -1 || { echo "Spark needs Java 17 or newer: apt-get install openjdk-17-jre-headless"; exit 2; }
+	@java -version >/dev/null 2>&1 || { echo "Spark needs Java 17 or newer: apt-get install openjdk-17-jre-headless"; exit 2; }
 	$(BIN)/pip install --quiet -e ".[dev,ray,spark]"
 	@touch $@

@@ -1,6 +1,6 @@
 """Writes the generated parts of README.md and datasets.md, so that no number in them is typed by hand.
 
-``python -m training.docs metrics`` takes the numbers of README.md from the cards of the bundled models;
+``python -m training.docs metrics`` takes the numbers of README.md and docs/numbers.md from the bundled models' cards;
 ``python -m training.docs sources MANIFEST`` takes the counts of datasets.md from a manifest. Measures nothing.
 """
 
@@ -19,6 +19,7 @@ from wildvision.errors import ArgumentError, WildvisionError
 from wildvision.evaluation.bootstrap import Estimate
 from wildvision.models.card import ModelCard
 from wildvision.models.registry import list_models, short_name
+from wildvision.taxonomy import EVERYDAY
 
 ROOT = Path(__file__).parent.parent
 NUMBERS = {
@@ -33,6 +34,7 @@ BOX_NUMBERS = {
     "recall_at_budget": "recall at one false box per ten everyday photos",
     "recall_at_review": "recall at the review operating point",
 }
+IN_README = ("default", "fast", "detector-default")  # the others only help these
 MIDDLE = 2  # strength of corruptions
 PARTS = {
     "real": "Photographs, from sources that are in no training set",
@@ -55,26 +57,41 @@ def fill(text: str, name: str, lines: Iterable[str]) -> str:
     return text[:start] + "\n" + "\n".join(lines) + "\n" + text[end:]
 
 
-def metrics_block(cards: Sequence[ModelCard]) -> Iterator[str]:
-    """One section a bundled model: for each part that its card has numbers on, a row a group."""
+def metrics_block(cards: Sequence[ModelCard], *, brief: bool = False) -> Iterator[str]:
+    """One section a bundled model: for each part that its card has numbers on, a row a group.
+
+    Args:
+        cards: Of the models.
+        brief: Only the tables of photographs and what happens at the thresholds, of :data:`IN_README`.
+    """
     if not cards:
         yield "*This checkout bundles no trained model, so there are no numbers to show.*"
+    sizes = {card.name: card.weights.bytes for card in cards}
     for card in cards:
-        others = " and ".join(f"`{short_name(name)}`" for helper in card.helpers for name in helper.split("+"))
+        if brief and card.name not in IN_README:
+            continue
+        names = [short_name(name) for helper in card.helpers for name in helper.split("+")]
+        others = " and ".join(f"`{name}`" for name in names)
         beside = f" with {others} beside it" if others else ""
-        yield f"**`{card.name}`** ({card.kind}, {card.architecture}{beside}, {card.weights.bytes / 1e6:.1f} MB)"
+        whole = sum(sizes.get(name, 0) for name in dict.fromkeys([card.name, *names]))
+        size = f"{card.weights.bytes / 1e6:.1f} MB" + (f", {whole / 1e6:.1f} MB with them" if others else "")
+        yield f"**`{card.name}`** ({card.kind}, {card.architecture}{beside}, {size})"
         measured = [part for part in PARTS if (card.metrics.get(part) or {}).get("groups")]
         if not measured:
             yield ""
             yield "The card states no metrics."
-        for part in measured:
-            further = list(_further(card.metrics, part))
-            yield from _part_table(PARTS[part], card.metrics[part]["groups"], further, boxes=card.kind == "detector")
+        for part in measured[:1] if brief else measured:
+            further = [] if brief else list(_further(card.metrics, part))
+            if part == "real" and card.kind == "detector":
+                further += _by_other_folds(card.metrics)
+            yield from _part_table(
+                PARTS[part], card.metrics[part]["groups"], further, boxes=card.kind == "detector", brief=brief
+            )
         yield ""
 
 
 def _part_table(
-    title: str, groups: Mapping[str, Mapping[str, Any]], further: Sequence[str], *, boxes: bool
+    title: str, groups: Mapping[str, Mapping[str, Any]], further: Sequence[str], *, boxes: bool, brief: bool
 ) -> Iterator[str]:
     shown, count = (BOX_NUMBERS, "boxes") if boxes else (NUMBERS, "positives")
     alone = {group: numbers for group, numbers in groups.items() if not numbers[f"n_{count}"]}
@@ -96,7 +113,8 @@ def _part_table(
         ),
     )
     notes = [f"- `{group}`: {caveat}" for group, caveat in caveats.items()]
-    if not boxes:
+    notes += [_at_thresholds(group, n) for group, n in groups.items() if "false_positive_rate" in n]
+    if not boxes and not brief:
         notes += [
             _by_source(group, n["per_source"])
             for group, n in groups.items()
@@ -147,6 +165,35 @@ def _with_interval(estimate: Mapping[str, float | None], digits: int) -> str:
 
 def _counts(photos: int, row: Mapping[str, Any]) -> str:
     return f"n = {photos}, sources {row['n_sources']}"
+
+
+def _at_thresholds(group: str, numbers: Mapping[str, Any]) -> str:
+    """What review and block find and flag, by thresholds that were fitted on other sources."""
+    said = []
+    everyday = numbers["per_leaf"].get(EVERYDAY)
+    for at, rate in numbers["false_positive_rate"].items():
+        found, flagged = numbers["recall"][at], f"flags {_with_interval(_percent(rate), 2)} % of others"
+        if everyday:
+            flagged += f", {_with_interval(_percent(everyday[at]), 2)} % of everyday photos"
+        never = not found["value"] and not rate["value"]
+        said.append(f"{at} finds none and flags none" if never else f"{at} finds {Estimate(**found)} and {flagged}")
+    return f"- `{group}`, thresholds of other sources: {'; '.join(said)}"
+
+
+def _by_other_folds(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """What a detector finds and flags by thresholds that were fitted on the photos of other folds."""
+    if apart := metrics.get("thresholds_of_other_folds"):
+        rate = apart["everyday_with_boxes"]
+        yield (
+            f"- thresholds of the other fold: {Estimate(**apart['recall_at_review'])} of the boxes are found, "
+            f"{Estimate(**apart['recall_in_company'])} on photos with several objects, and "
+            f"{_with_interval(_percent(rate), 1)} % of {rate['n']} everyday photos get a box; by thresholds that were "
+            f"fitted on the same photos {_with_interval(_percent(metrics['real']['everyday_with_boxes']), 1)} %"
+        )
+
+
+def _percent(estimate: Mapping[str, Any]) -> dict[str, float | None]:
+    return {end: None if estimate[end] is None else 100 * estimate[end] for end in ("value", "low", "high")}
 
 
 def _by_source(group: str, sources: Mapping[str, Mapping[str, Any]]) -> str:
@@ -223,19 +270,23 @@ def _table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[
     yield from (f"| {' | '.join(map(str, row))} |" for row in rows)
 
 
+def _write(path: Path, name: str, lines: Iterable[str]) -> None:
+    path.write_text(fill(path.read_text(encoding="utf-8"), name, lines), encoding="utf-8")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Fill one document in place; returns 0, or 2 for an unusable argument."""
+    """Fill documents in place; returns 0, or 2 for an unusable argument."""
     parser = argparse.ArgumentParser(prog="python -m training.docs", description=(__doc__ or "").splitlines()[0])
     documents = parser.add_subparsers(dest="document", required=True)
-    documents.add_parser("metrics", help="README.md, from the cards of the bundled models")
+    documents.add_parser("metrics", help="README.md and docs/numbers.md, from the cards of the bundled models")
     documents.add_parser("sources", help="datasets.md, from a manifest").add_argument("manifest", type=Path)
     args = parser.parse_args(argv)
     try:
         if args.document == "metrics":
-            path, lines = ROOT / "README.md", metrics_block(list_models())
+            _write(ROOT / "README.md", args.document, metrics_block(list_models(), brief=True))
+            _write(ROOT / "docs" / "numbers.md", args.document, metrics_block(list_models()))
         else:
-            path, lines = ROOT / "datasets.md", sources_block(read_manifest(args.manifest))
-        path.write_text(fill(path.read_text(encoding="utf-8"), args.document, lines), encoding="utf-8")
+            _write(ROOT / "datasets.md", args.document, sources_block(read_manifest(args.manifest)))
     except (WildvisionError, OSError) as e:
         print(f"error: {e}", file=sys.stderr)
         return 2

@@ -110,7 +110,10 @@ def _measured_on(config: ClassifierConfig, table: ScoreTable) -> str:
 def load_network(config: ClassifierConfig, run: Path) -> Network:
     """The averaged weights of a finished run, in evaluation mode, with those of the partners' runs of the same fold."""
     network = Network(config.architecture, Rollup.of(load_taxonomy()))
-    network.load_state_dict(torch.load(run / "average.pt", map_location="cpu", weights_only=True))
+    state = torch.load(run / "average.pt", map_location="cpu", weights_only=True)
+    if any(name.startswith("texture_head.") for name in state):
+        network.add_textures()
+    network.load_state_dict(state)
     for partner in config.partner_configs():
         network.join(load_network(partner, partner_run(config, partner, run)), partner.input.size)
     return network.eval()

@@ -104,7 +104,8 @@ def measure_again(name: str, report: Path, folder: Path) -> None:
 
 def _measured(card: ModelCard, evaluation: Evaluation, table: ScoreTable) -> ModelCard:
     """The card with calibration, thresholds and numbers."""
-    # The refitted head's logits are small and not centred: no temperature alone can make probabilities of them.
+    # The refitted head's logits are small and not centred, so no temperature alone can make probabilities of them,
+    # and the steps of an isotonic fit would give photos that differ one score.
     card, chosen = recalibrate(card, table, methods=("platt",))
     return dataclasses.replace(card, metrics=metrics_block(evaluation, calibration=chosen))
 

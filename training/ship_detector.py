@@ -29,7 +29,7 @@ from training.detector.config import DetectorConfig, read_config, run_name
 from training.detector.fitting import GroupPolicy, calibrated, fit_policy, rescored
 from training.detector.fusion import image_fusion, log_odds, look_again
 from training.detector.held_out import Looked, read_looked, write_looked
-from training.detector.measures import budget, measure_part, usable
+from training.detector.measures import Part, budget, measure_part, usable
 from training.detector.report import Report, write_report
 from training.evaluate import load_network, partner_run
 from training.ship_classifier import check_shipped
@@ -125,6 +125,7 @@ def evaluate(
             measured_on=_measured_on(config, folds, renders="synthetic" in kinds),
             policy={group: p.to_json() for group, p in policy.items()},
             parts={name: measure_part(part, review, at_budget, resamples=resamples) for name, part in kinds.items()},
+            elsewhere=_by_other_folds(parts, at_budget, resamples=resamples),
             second_look=second_look(kinds, known, config.detector),
             image_fusion=image_fusion(judged, ready, known, folders=config.folders, resamples=resamples)
             if len(ready) == len(folds)
@@ -132,6 +133,21 @@ def evaluate(
         ),
         policy,
     )
+
+
+def _by_other_folds(parts: Sequence[Sequence[Looked]], at_budget: float, *, resamples: int) -> Part | None:
+    """Photographs judged by calibration and thresholds of the other folds; ``None`` of a single fold."""
+    if len(parts) < 2:
+        return None
+    kept = []
+    for k, part in enumerate(parts):
+        policy = fit_policy([item for other, items in enumerate(parts) if other != k for item in items])
+        calibration = {group: p.calibrator for group, p in policy.items()}
+        for item in (calibrated(item, calibration) for item in part if not item.record.synthetic):
+            found = item.found
+            least = np.array([policy[group].review for group in found.groups])
+            kept.append(dataclasses.replace(item, found=found.filter(found.scores >= least)))
+    return measure_part(kept, dict.fromkeys(load_taxonomy().group_names, 0.0), at_budget, resamples=resamples)
 
 
 def second_look(

@@ -148,7 +148,7 @@ def test_resamples_without_flags_are_not_left_out_of_a_ppv():
     y = np.arange(40) < 20
     flags = np.arange(40) < 2
     weights = cluster_weights([f"s{i}" for i in range(40)], ["o"] * 40, y, resamples=500, rng=np.random.default_rng(0))
-    found = _bounded_ppv(flags, y, weights, 0.01, 20)
+    found = _bounded_ppv(flags, y, weights, 0.01, 20, 20)
     assert found.value > 0 == found.low
 
 
@@ -158,9 +158,18 @@ def test_no_false_flag_among_a_thousand_does_not_make_a_ppv_sure():
     weights = cluster_weights([f"s{i % 20}" for i in range(1200)], [str(i) for i in range(1200)], y, resamples=300,
                               rng=np.random.default_rng(0))  # fmt: skip
     for base in (1e-2, 1e-3):
-        found = _bounded_ppv(flags, y, weights, base, 1000)
+        found = _bounded_ppv(flags, y, weights, base, 200, 1000)
         assert found.low == pytest.approx(ppv(0.8, wilson(0, 1000)[1], base))
         assert found.low < found.value < found.high == 1.0
+
+
+def test_a_ppv_is_no_surer_than_the_recall_of_a_single_object():
+    y, flags = np.arange(5002) < 2, np.arange(5002) == 2
+    weights = cluster_weights(["s"] * 5002, ["o"] * 2 + [str(i) for i in range(5000)], y, resamples=50,
+                              rng=np.random.default_rng(0))  # fmt: skip
+    found = _bounded_ppv(flags, y, weights, 0.01, 1, 5000)
+    assert found.value == found.low == 0.0
+    assert found.high > 0.9
 
 
 def lopsided(positives: list[str], negatives: list[str], seed: int = 0):

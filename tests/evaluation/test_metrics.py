@@ -39,6 +39,11 @@ def test_auroc_agrees_with_scikit_learn(r):
     assert auroc(*Ranking.of(s, y).counts())[0] == pytest.approx(reference.roc_auc_score(y, s))
 
 
+def test_a_perfect_ranking_has_an_area_of_one_to_the_letter():
+    for n in range(1, 40):
+        assert auroc(*Ranking.of(np.arange(n + 7.0), np.arange(n + 7) >= 7).counts())[0] == 1.0
+
+
 @settings(deadline=None, max_examples=100)
 @given(rows)
 def test_average_precision_agrees_with_scikit_learn(r):

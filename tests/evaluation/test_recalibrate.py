@@ -73,3 +73,12 @@ def test_nothing_to_calibrate_on_is_an_error(model):
     table = make_table(100)
     with pytest.raises(ArgumentError, match=r"nothing .*ivory: no photos of it with a sure label"):
         recalibrate(load_card(model), table.where(table.group == "none"))
+
+
+def test_no_promise_is_made_on_photos_that_the_model_was_trained_on(model):
+    old, table = load_card(model), make_table(600)
+    seen = sorted(set(table.source.tolist()))[:1]
+    taught = dataclasses.replace(old, training={"recipe": {"folds": [seen]}})
+    own = dataclasses.replace(table, model=old.model_id)
+    assert "guarantee" in recalibrate(old, own, review=Recall(0.9))[0].provenance["ivory"]
+    assert "guarantee" not in recalibrate(taught, own, review=Recall(0.9))[0].provenance["ivory"]

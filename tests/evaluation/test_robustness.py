@@ -98,6 +98,22 @@ def test_bad_arguments_are_refused(image, name, strength):
         corrupt(image, name, strength)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"strength": 2.0}, "strength"),
+        ({"strength": True}, "strength"),
+        ({"seed": 1.5}, "seed"),
+        ({"seed": None}, "seed"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused_by_name(wrong, message):
+    with pytest.raises(ArgumentError, match=message):
+        corrupt(photo(), "jpeg", **wrong)
+    with pytest.raises(ArgumentError, match="received str"):
+        corrupt("photo.jpg", "jpeg")
+
+
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_even_of_a_few_pixels_a_copy_is_made(name):
     image = np.full((2, 2, 3), 90, np.uint8)

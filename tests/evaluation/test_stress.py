@@ -3,6 +3,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from wildvision.errors import ArgumentError
 from wildvision.evaluation.manifest import read_manifest
@@ -69,6 +70,21 @@ def test_the_suite_is_seeded(classifier, manifest):
     one, again, other = (run(seed)["occlusion", 2].raw.tolist() for seed in (0, 0, 1))
     assert one == again
     assert one != other
+
+
+def test_a_camera_s_photo_is_corrupted_in_the_size_of_a_platform_s(classifier, tmp_path, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(
+        "wildvision.evaluation.stress.corrupt", lambda image, *_, **__: sizes.append(image.shape) or image
+    )
+    for name, size in (("large.png", (3200, 2000)), ("small.png", (90, 60))):
+        Image.new("RGB", size).save(tmp_path / name)
+    rows = [
+        dict.fromkeys(("leaf", "source", "object_id"), "x") | {"group": "none"} | {"path": n}
+        for n in ("large.png", "small.png")
+    ]
+    stress(classifier, rows, tmp_path, names=["mirror"], strengths=[1])
+    assert sizes == [(800, 1280, 3), (60, 90, 3)]
 
 
 def test_unknown_corruptions_are_refused_before_anything_runs(classifier, manifest):

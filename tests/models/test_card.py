@@ -39,6 +39,24 @@ def test_a_written_card_reads_back_equal(card: ModelCard, tmp_path: Path) -> Non
     assert read_card(tmp_path / "card.json") == full
 
 
+def test_a_card_that_cannot_be_written_leaves_the_old_one(
+    card: ModelCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "card.json"
+    write_card(card, path)
+
+    def full(self: Path, *_: object, **__: object) -> int:
+        with self.open("w") as file:
+            file.write("{")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="no space"):
+        write_card(dataclasses.replace(card, licence="MIT"), path)
+    assert read_card(path) == card
+    assert [p.name for p in tmp_path.glob("*card*")] == ["card.json"]
+
+
 def test_model_id_names_kind_name_and_hash(card: ModelCard) -> None:
     assert card.model_id == f"wildvision-classifier-tiny@sha256:{card.weights.sha256}"
 

@@ -41,6 +41,8 @@ def patchy(network, group):
         fake.head.weight.zero_()
         fake.head.weight[network.rollup.groups.index(group)] = 1.0
     fake.members = lambda x: [(fake, x, 1.0)]
+    fake.maps = lambda x: [fake.backbone.forward_features(x)]
+    fake.judged = lambda maps: (fake.head(fake.backbone.forward_head(maps[0])), None)
     return fake
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from wildvision.models.network import GeneralisedMean, Network
+from wildvision.models.network import TEXTURES, GeneralisedMean, Network, Spread
 from wildvision.models.rollup import Rollup
 from wildvision.taxonomy import load_taxonomy
 
@@ -44,3 +44,44 @@ def test_an_architecture_that_pools_before_its_last_layer_keeps_its_pooling(arch
 def test_an_unknown_pooling_is_refused() -> None:
     with pytest.raises(ValueError, match="pooling must be one of"):
         Network("test_resnet", Rollup.of(load_taxonomy()), pooling="max")
+
+
+def test_spread_by_hand() -> None:
+    maps = torch.tensor([[[[1.0, 3.0], [5.0, 5.0]], [[2.0, 2.0], [2.0, 2.0]]]])
+    last = torch.tensor([[[[1.0, 1.0], [0.0, 0.0]]]])  # something was found in the upper half
+    plain = (1.0 + 3.0**2 + 2 * 5.0**2) / 4 - (14.0 / 4) ** 2
+    assert Spread()(last, [maps])[0].tolist() == pytest.approx([plain**0.5, 0.0, 1.0, 0.0], abs=1e-4)
+
+
+def test_spread_sees_texture_and_not_brightness_and_says_the_same_of_any_size() -> None:
+    checks = torch.arange(16).view(-1, 1).add(torch.arange(16)).remainder(2).float()[None, None]
+    last = torch.ones(1, 4, 2, 2)
+    texture = Spread()(last, [checks])
+    torch.testing.assert_close(Spread()(last, [checks + 5]), texture)
+    torch.testing.assert_close(Spread()(last, [checks.tile(1, 1, 3, 3)]), texture)
+    assert Spread()(last, [torch.full_like(checks, 5.0)]).max() < 1e-4 < texture.min()
+
+
+def test_textures_change_nothing_before_they_are_taught_and_what_they_are_taught_after() -> None:
+    network = Network("test_efficientnet", Rollup.of(load_taxonomy())).eval()
+    photos = torch.rand(3, 3, 64, 64)
+    with torch.inference_mode():
+        before, _ = network(photos)
+        network.add_textures()
+        assert network.pooling == TEXTURES
+        untaught, features = network(photos)
+        torch.testing.assert_close(untaught, before)
+        assert features.shape == (3, network.features)
+        assert network.texture_head is not None
+        network.texture_head.weight[0] = 1.0
+        taught, _ = network(photos)
+        textures = network.textures(network.maps(photos))
+    assert textures.shape == (3, network.texture_head.in_features)
+    torch.testing.assert_close(taught[:, 0], before[:, 0] + textures.sum(dim=1))
+    torch.testing.assert_close(taught[:, 1:], before[:, 1:])
+
+
+@pytest.mark.parametrize("architecture", ["mobilenetv3_small_050", "test_vit"])
+def test_textures_need_middle_maps_and_our_pooling(architecture: str) -> None:
+    with pytest.raises(ValueError, match="leave out textures"):
+        Network(architecture, Rollup.of(load_taxonomy()), pooling=TEXTURES)

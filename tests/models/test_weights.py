@@ -45,6 +45,21 @@ def test_folders_and_cards_are_named_by_text_too(network: Network, card: ModelCa
     assert read_card(tmp_path / "copy.json") == written
 
 
+def test_textures_are_part_of_the_weights(network: Network, card: ModelCard, tmp_path: Path) -> None:
+    sees = Network(network.architecture, network.rollup).eval()
+    sees.load_state_dict(network.state_dict())
+    sees.add_textures()
+    assert sees.texture_head is not None
+    x = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        sees.texture_head.weight[0] = torch.rand(sees.texture_head.in_features)
+        plain, told = network(x)[0], sees(x)[0]
+    assert not torch.allclose(plain, told, atol=0.01)
+    assert export_weights(sees, card, tmp_path).pooling == "root_cubic_mean_and_textures"
+    with torch.inference_mode():
+        torch.testing.assert_close(load_network(find_model(tmp_path))(x)[0], told, atol=0.02, rtol=0.02)
+
+
 def test_a_model_is_pooled_as_its_card_says(network: Network, card: ModelCard, tmp_path: Path) -> None:
     own = Network(network.architecture, network.rollup, pooling="backbone").eval()
     own.load_state_dict(network.state_dict())

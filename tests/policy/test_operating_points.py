@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from wildvision.errors import ArgumentError
 from wildvision.policy import NEVER, Flags, Precision, Recall, parse_target, ppv
-from wildvision.policy.operating_points import choose_operating_point, conformal_threshold
+from wildvision.policy.operating_points import choose_operating_point, conformal_threshold, promises
 
 
 def scores(n_pos=300, n_neg=3000, seed=0):
@@ -151,3 +151,11 @@ def test_a_target_that_is_met_to_the_letter_is_met():
     assert Precision(0.9, 0.5).met(1.0, 1 / 9)
     assert Flags(100, 0.01).met(1.0, 0.0)
     assert not Precision(0.9, 0.5).met(1.0, 1 / 8.999)
+
+
+def test_promises_are_told_with_what_they_need():
+    chosen = choose_operating_point(np.linspace(0, 1, 60), np.arange(60) >= 20, review=Recall(0.9))
+    first, *needed = promises({"ivory": chosen.to_json(), "rhino_horn": {}})
+    assert first.startswith("ivory: 0.9 of new objects")
+    assert len(needed) == 3 and all(text.startswith("the promise needs: ") for text in needed)
+    assert promises({"ivory": {}}) == []

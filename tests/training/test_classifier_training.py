@@ -200,7 +200,7 @@ def test_the_head_is_fitted_as_far_as_its_penalty_lets_it(
     noise = np.random.default_rng(0).normal(size=(80, fitted.features))
     x = torch.from_numpy(7 + 5 * (noise + 3 * np.eye(4, fitted.features)[group])).float()
     leaves = torch.from_numpy(fitted.rollup.members.argmax(1)[group])
-    how = replace(config, refit=Refit(pretrained_share=0.0, l2=l2, renders={}, everyday=1.0, piles={}))
+    how = replace(config, refit=Refit(pretrained_share=0.0, l2=l2, renders={}, everyday=1.0, piles={}, textures={}))
     fit_head(fitted, x, torch.eye(4)[group], leaves, torch.full((80, 4), 1 / 80), torch.full((80,), 1 / 80), how)
     right = fitted.head(x)[:, 4:].softmax(1)[torch.arange(80), leaves] > 0.5
     assert least <= right.float().mean() <= most
@@ -216,12 +216,14 @@ def test_a_refit_learns_from_photos_and_hears_rendered_everyday_things_in_full(
     sampler = BatchSampler(records, range(len(records)), config.sampling, size=4, seed=1)
     heads = {}
     for renders, everyday in ((1.0, 1.0), (1.0, 16.0), (0.0, 1.0)):
-        weights = Refit(pretrained_share=0.5, l2=1.0, renders={"ivory": renders}, everyday=everyday, piles={})
+        weights = Refit(
+            pretrained_share=0.5, l2=1.0, renders={"ivory": renders}, everyday=everyday, piles={}, textures={}
+        )
         how = replace(config, refit=weights)
         refit(fitted, pretrained, part, sampler, how)
         heads[renders, everyday] = fitted.head.weight.detach().clone()
         with torch.no_grad():
-            ivory = fitted.group_logits(fitted.head(features(fitted, photos.pixels, config)))[:, 0].numpy()
+            ivory = fitted.group_logits(fitted.head(features(fitted, photos.pixels, config)[0]))[:, 0].numpy()
         shown = np.array([r.group == "ivory" for r in records])
         assert ivory[shown].mean() > ivory[~shown].mean()
     assert not torch.allclose(heads[1.0, 1.0], heads[1.0, 16.0])
@@ -236,15 +238,43 @@ def test_piles_teach_the_head_by_the_weight_of_their_group(photos: Photos, confi
     piles = [("ivory_raw", red)] * 3 + [("bone_antler", blue)] * 2
     ivory = {}
     for share in (0.0, 0.1, 1.0):
-        weights = Refit(0.5, 1.0, renders={}, everyday=1.0, piles={"ivory": share, "none": share})
+        weights = Refit(0.5, 1.0, renders={}, everyday=1.0, piles={"ivory": share, "none": share}, textures={})
         refit(fitted, pretrained, photos, sampler, replace(config, refit=weights), piles)
         with torch.no_grad():
-            ivory[share] = fitted.group_logits(fitted.head(features(fitted, [red, blue], config)))[:, 0].numpy()
+            ivory[share] = fitted.group_logits(fitted.head(features(fitted, [red, blue], config)[0]))[:, 0].numpy()
     gaps = [float(red - blue) for red, blue in ivory.values()]
     assert gaps[0] < gaps[1] < gaps[2]
     by_group, by_leaf = _of_piles(fitted, piles, replace(config, refit=weights))[3:]
     torch.testing.assert_close(by_leaf, torch.tensor([1 / 3] * 3 + [1 / 2] * 2))
     torch.testing.assert_close(by_group, by_leaf[:, None] * torch.tensor([1.0, 0.0, 0.0, 0.0]))
+
+
+def test_textures_teach_named_groups_and_only_what_photographs_show(photos: Photos, config: ClassifierConfig) -> None:
+    rng, seen = np.random.default_rng(3), Counter[str]()
+    records = []
+    for (
+        record
+    ) in photos.records:  # every second one of each group a render, where ivory looks as others do in photographs
+        seen[record.group] += 1
+        records.append(replace(record, synthetic=seen[record.group] % 2 == 0))
+    coarse = rng.integers(0, 256, (len(records), 5, 5, 3), dtype=np.uint8).repeat(8, axis=1).repeat(8, axis=2)
+    fine = rng.integers(0, 256, (len(records), 40, 40, 3), dtype=np.uint8)
+    is_fine = np.array([(r.group == "ivory") != r.synthetic for r in records])
+    pixels = np.where(is_fine[:, None, None, None], fine, coarse)
+    part = replace(photos, records=tuple(records), pixels=pixels)
+    fitted = network(config).eval()
+    pretrained = {name: value.clone() for name, value in fitted.backbone.state_dict().items()}
+    sampler = BatchSampler(records, range(len(records)), config.sampling, size=4, seed=1)
+    weights = Refit(1.0, 0.01, renders={}, everyday=1.0, piles={}, textures={"ivory": 2.0})
+    refit(fitted, pretrained, part, sampler, replace(config, refit=weights))
+    head = fitted.texture_head
+    assert head is not None
+    assert head.weight[1:].abs().max() == 0.0 == head.bias[1:].abs().max()
+    with torch.no_grad():
+        ivory = head(features(fitted, pixels, config)[1])[:, 0].numpy()
+    assert ivory[is_fine].min() > ivory[~is_fine].max()
+    with pytest.raises(ArgumentError, match="unknown groups"):
+        refit(fitted, pretrained, part, sampler, replace(config, refit=replace(weights, textures={"gold": 1.0})))
 
 
 def test_renders_count_less_in_what_a_named_group_learns() -> None:

@@ -111,6 +111,18 @@ def test_a_model_says_what_stands_beside_it(card: ModelCard) -> None:
     assert " with `one` and `two` beside it, " in block
 
 
+def test_what_thresholds_of_other_sources_do_is_said_also_of_everyday_photos(card: ModelCard) -> None:
+    rates = {at: estimate(value) for at, value in (("review", 0.1), ("block", 0.0))}
+    everyday = {"everyday": {"n": 9, "review": estimate(0.2), "block": estimate(0.0)}}
+    ivory = numbers(0.9) | {"recall": rates, "false_positive_rate": rates, "per_leaf": everyday}
+    shown = dataclasses.replace(card, metrics={"real": {"groups": {"ivory": ivory}}})
+    for brief in (False, True):
+        block = "\n".join(docs.metrics_block([dataclasses.replace(shown, name="default")], brief=brief))
+        assert "review finds 0.100 [0.050, 0.150] and flags 10.00 [5.00, 15.00] % of others, 20.00 [15.00" in block
+        assert "block finds none and flags none" in block
+    assert "".join(docs.metrics_block([dataclasses.replace(shown, name="helper")], brief=True)) == ""
+
+
 def test_counts_come_from_the_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [
         Record(path=f"{i}.jpg", group="ivory", leaf="ivory_raw", source="museum", licence="CC0", redistributable=True)
@@ -134,15 +146,21 @@ def test_a_manifest_that_does_not_exist_is_one_line(tmp_path: Path, capsys: pyte
     assert capsys.readouterr().err.startswith("error: ")
 
 
-def test_the_readme_shows_the_numbers_of_the_bundled_cards() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert docs.fill(text, "metrics", docs.metrics_block(list_models())) == text, "README.md is stale; run: make docs"
+@pytest.mark.parametrize(("name", "brief"), [("README.md", True), ("docs/numbers.md", False)])
+def test_documents_show_the_numbers_of_the_bundled_cards(name: str, brief: bool) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert docs.fill(text, "metrics", docs.metrics_block(list_models(), brief=brief)) == text, "stale; run: make docs"
 
 
-@pytest.mark.parametrize("report", ["report", "without_piles", "plain_scores/first", "plain_scores/second"])
-def test_the_readme_has_every_measurement_of_the_detector(report: str) -> None:
+DRAWS = ["report", "without_piles", "plain_scores/first", "plain_scores/second"]
+
+
+@pytest.mark.parametrize(
+    ("document", "report"), [("README.md", "report"), *(("reports/detector/draws.md", name) for name in DRAWS)]
+)
+def test_the_documents_have_every_measurement_of_the_detector(document: str, report: str) -> None:
     photos = json.loads((ROOT / "reports/detector" / f"{report}.json").read_text(encoding="utf-8"))["real"]
-    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    text = " ".join((ROOT / document).read_text(encoding="utf-8").split())
     assert "{value:.3f} [{low:.3f}, {high:.3f}]".format(**photos["map50"]) in text
     assert f"({photos['n_boxes']} boxes" in text
 

@@ -56,6 +56,8 @@ class Refit:
         everyday: Weight of a render without product or look-alike against other renders.
         piles: Weight of composed piles of a group's things, or of look-alikes (``none``), in what the head learns of
             the groups named and of leaves; photos and renders weigh 1 together. Other groups learn nothing from them.
+        textures: For groups that are told by their material too, how often the logit of a linear layer over textures
+            (:class:`wildvision.models.network.Spread`) is added to the group's own output.
     """
 
     pretrained_share: float
@@ -63,6 +65,7 @@ class Refit:
     renders: dict[str, float]
     everyday: float
     piles: dict[str, float]
+    textures: dict[str, float]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 
 import cv2
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
 
 from training.classifier.config import ClassifierConfig
 from training.classifier.engine import losses
@@ -55,16 +56,19 @@ def refit(
         piles: Composed piles, each with the leaf of what lies in it.
     """
     interpolate(network.backbone, pretrained, config.refit.pretrained_share)
+    if config.refit.textures:
+        network.add_textures()
     rows = sampler.numbers
-    x = features(network, (np.asarray(photos.pixels[i]) for i in rows), config)
+    x, textures = features(network, (np.asarray(photos.pixels[i]) for i in rows), config)
     groups = torch.tensor([[photos.records[i].group == g for g in network.rollup.groups] for i in rows]).float()
     leaves = torch.tensor([network.rollup.leaves.index(photos.records[i].leaf) for i in rows])
     weights = torch.from_numpy(sampler.weights).float()
-    rendered = torch.tensor([photos.records[i].synthetic for i in rows])
-    everyday = rendered & torch.tensor([photos.records[i].leaf == EVERYDAY for i in rows])
+    synthetic = torch.tensor([photos.records[i].synthetic for i in rows])
+    everyday = synthetic & torch.tensor([photos.records[i].leaf == EVERYDAY for i in rows])
     weights = weights * torch.where(everyday, config.refit.everyday, 1.0)
-    weights, rendered = weights / weights.sum(), rendered & ~everyday
+    weights, rendered = weights / weights.sum(), synthetic & ~everyday
     group_weights, leaf_weights = shared(network.rollup, weights, rendered, groups, config.refit.renders)
+    fit_textures(network, textures[~synthetic], groups[~synthetic], group_weights[~synthetic], config)
     lesson = x, groups, leaves, group_weights, leaf_weights
     if piles:
         both = zip(lesson, _of_piles(network, piles, config), strict=True)
@@ -83,7 +87,7 @@ def _of_piles(
     names = [next((g for g, there in zip(rollup.groups, row, strict=True) if there), NONE) for row in groups.tolist()]
     counts = Counter(names)
     weights = torch.tensor([config.refit.piles[name] / counts[name] for name in names])
-    x = features(network, (picture for _, picture in piles), config)
+    x, _ = features(network, (picture for _, picture in piles), config)
     named = torch.tensor([group in config.refit.piles for group in rollup.groups])
     return x, groups, leaves, weights[:, None] * named, weights
 
@@ -114,16 +118,24 @@ def interpolate(backbone: nn.Module, pretrained: Mapping[str, Tensor], share: fl
 
 
 @torch.inference_mode()
-def features(network: Network, pictures: Iterable[npt.NDArray[np.uint8]], config: ClassifierConfig) -> Tensor:
-    """Pooled features ``(n, d)`` float32 of pictures ``(S, S, 3)`` at the size that the model is used at."""
+def features(
+    network: Network, pictures: Iterable[npt.NDArray[np.uint8]], config: ClassifierConfig
+) -> tuple[Tensor, Tensor]:
+    """Pooled features and textures of pictures ``(S, S, 3)`` at the size that the model is used at.
+
+    Returns:
+        ``(n, d)`` and ``(n, t)`` float32; ``t`` is 0 of a network without textures.
+    """
     device, size = next(network.parameters()).device, config.input.size
-    out = []
+    out, spreads = [], []
     pictures = iter(pictures)
     while part := list(islice(pictures, BATCH)):
         pixels = np.stack([cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA) for image in part])
         with torch.autocast(device.type, torch.bfloat16):
-            out.append(network.backbone(normalise(torch.from_numpy(pixels).to(device), config.input)).float().cpu())
-    return torch.cat(out)
+            maps = network.maps(normalise(torch.from_numpy(pixels).to(device), config.input))
+            out.append(network.pooled(maps).float().cpu())
+        spreads.append(network.textures(maps).cpu())
+    return torch.cat(out), torch.cat(spreads)
 
 
 def fit_head(
@@ -146,22 +158,66 @@ def fit_head(
         leaf_weights: ``(n,)``, sum 1.
         config: Gives the loss and the penalty.
     """
+
+    def cost(logits: Tensor) -> Tensor:
+        group, leaf = losses(network, logits, groups, leaves, config.loss)
+        return (group * group_weights).sum() + config.loss.leaf_weight * (leaf * leaf_weights).sum()
+
+    weight, bias = _least(cost, x, network.rollup.outputs, config.refit.l2)
+    with torch.no_grad():
+        network.head.weight.copy_(weight)
+        network.head.bias.copy_(bias)
+
+
+def fit_textures(network: Network, x: Tensor, groups: Tensor, group_weights: Tensor, config: ClassifierConfig) -> None:
+    """Fit the layer over textures, apart from the head, beside whose richer features it would learn little.
+
+    Args:
+        network: With textures where ``config.refit.textures`` names a group; its layer over them is replaced.
+        x: ``(n, t)`` textures of photographs; those of renders are the renderer's.
+        groups: ``(n, groups)`` float, 1 where the photo shows the group.
+        group_weights: ``(n, groups)``; only their proportions within a column matter.
+        config: Gives the groups, how much textures count for each, and the penalty.
+
+    Raises:
+        ArgumentError: The configuration names no group of the classes.
+    """
+    names, shares = network.rollup.groups, config.refit.textures
+    if unknown := sorted(set(shares) - set(names)):
+        raise ArgumentError(f"refit.textures names unknown groups {unknown}; known: {', '.join(names)}")
+    if network.texture_head is None:
+        return
+    columns = [names.index(group) for group in shares]
+    wanted, weights = groups[:, columns], group_weights[:, columns] / group_weights[:, columns].sum(dim=0)
+
+    def cost(logits: Tensor) -> Tensor:
+        return (F.binary_cross_entropy_with_logits(logits, wanted, reduction="none") * weights).sum()
+
+    weight, bias = _least(cost, x, len(columns), config.refit.l2)
+    share = torch.tensor([shares[names[k]] for k in columns])
+    with torch.no_grad():
+        network.texture_head.weight.zero_()[columns] = share[:, None] * weight
+        network.texture_head.bias.zero_()[columns] = share * bias
+
+
+def _least(cost: Callable[[Tensor], Tensor], x: Tensor, outputs: int, l2: float) -> tuple[Tensor, Tensor]:
+    """Weights ``(outputs, d)`` and biases of the linear layer over ``x`` whose logits cost least; L-BFGS from zero.
+
+    ``l2`` weighs the penalty on the weights of standardised features.
+    """
     mean, deviation = x.mean(0), x.std(0) + 1e-6
     x = (x - mean) / deviation
-    weight = torch.zeros(network.rollup.outputs, x.shape[1], requires_grad=True)
-    bias = torch.zeros(network.rollup.outputs, requires_grad=True)
+    weight = torch.zeros(outputs, x.shape[1], requires_grad=True)
+    bias = torch.zeros(outputs, requires_grad=True)
     optimiser = torch.optim.LBFGS([weight, bias], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
 
     def evaluate() -> Tensor:
         optimiser.zero_grad()
-        group, leaf = losses(network, x @ weight.T + bias, groups, leaves, config.loss)
-        cost = (group * group_weights).sum() + config.loss.leaf_weight * (leaf * leaf_weights).sum()
-        loss = cost + config.refit.l2 / 2 * (weight**2).sum()
+        loss = cost(x @ weight.T + bias) + l2 / 2 * (weight**2).sum()
         loss.backward()
         return loss
 
     optimiser.step(evaluate)  # type: ignore[no-untyped-call]
-    log.info("head fitted on %d photos, loss %.4f", len(x), evaluate().item())
+    log.info("a layer fitted on %d photos, loss %.4f", len(x), evaluate().item())
     with torch.no_grad():
-        network.head.weight.copy_(weight / deviation)
-        network.head.bias.copy_(bias - (weight / deviation) @ mean)
+        return weight / deviation, bias - (weight / deviation) @ mean

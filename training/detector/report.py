@@ -21,6 +21,9 @@ TITLES = {
 }
 
 
+_BY_THRESHOLDS = ("recall_at_review", "recall_in_company", "everyday_with_boxes", "per_leaf")
+
+
 @dataclass(frozen=True)
 class Report:
     """Everything measured of one recipe.
@@ -30,6 +33,7 @@ class Report:
         measured_on: What the photos were, in words.
         policy: Group to calibration and thresholds, and what they were fitted on.
         parts: ``real`` and ``synthetic``, as far as there were photos.
+        elsewhere: Photographs by calibration and thresholds fitted on other folds; ``None`` of a single fold.
         second_look: Weights of the second look and what it changes; empty where it was not measured.
         image_fusion: As :func:`training.detector.fusion.image_fusion` gives it; empty without classifier scores.
     """
@@ -38,12 +42,15 @@ class Report:
     measured_on: str
     policy: Mapping[str, Any]
     parts: Mapping[str, Part]
+    elsewhere: Part | None
     second_look: Mapping[str, Any]
     image_fusion: Mapping[str, Any]
 
     def to_json(self, *, curves: bool = True) -> dict[str, Any]:
         """Plain JSON; without curves for a model card."""
         block = asdict(self)
+        if elsewhere := block.pop("elsewhere"):
+            block["thresholds_of_other_folds"] = {name: elsewhere[name] for name in _BY_THRESHOLDS}
         for part in block["parts"].values():
             for numbers in part["groups"].values():
                 if not curves:
@@ -71,6 +78,14 @@ def render(report: Report) -> str:
     ]
     for name, part in report.parts.items():
         body.append(f'<section class="{name}"><h2>{escape(TITLES[name])}</h2>{_part(part)}</section>')
+    if (apart := report.elsewhere) is not None:
+        rows: list[Sequence[object]] = [
+            ["recall at the review operating points", apart.recall_at_review, f"{apart.n_boxes} boxes"],
+            ["the same on photos with several objects", apart.recall_in_company, f"{apart.n_in_company} boxes"],
+            ["everyday photos with any box", apart.everyday_with_boxes, ""],
+        ]
+        title = "Photographs by thresholds of the other folds, which have not seen them"
+        body.append(f"<h2>{title}</h2>" + table("", ["measure", "value", "of"], rows))
     if report.second_look:
         body.append("<h2>Second look by the classifier</h2>" + _second_look(report.second_look))
     if report.image_fusion.get("groups"):

@@ -60,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
     if (args.manifest is None) == (args.scores is None):
         raise ArgumentError("give either a MANIFEST of photos or --scores, and not both")
     import dataclasses
+    import datetime
     from pathlib import Path
 
     from wildvision.cli.output import print_section
@@ -77,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
     from wildvision.models import find_model, list_models, write_card
     from wildvision.models.registry import find_classifier, short_name
     from wildvision.policy.fitting import METHODS
+    from wildvision.policy.operating_points import promises
     from wildvision.policy.targets import parse_target
     from wildvision.policy.triage import threshold_in_words
 
@@ -109,7 +111,8 @@ def run(args: argparse.Namespace) -> int:
     kept = [group for group in table.groups if group not in chosen]
     before = calibrated_for(model.card)
     judged = with_kept(judged, judge(table, card.calibration, card.operating_points, prevalences=before), kept)
-    card = dataclasses.replace(card, name=_name(card) if args.name is None else args.name)
+    name, today = _name(card) if args.name is None else args.name, datetime.datetime.now(datetime.UTC).date()
+    card = dataclasses.replace(card, name=name, created=today.isoformat())
     photos = measured_on(args.measured_on, model.card, table)
     evaluation = dataclasses.replace(measure(judged, model=card.model_id, unscored=unscored), measured_on=photos)
     facts = {**calibration_facts(model.card), **chosen}
@@ -131,7 +134,8 @@ def run(args: argparse.Namespace) -> int:
                 else f" (unchanged: {unchanged(table, group, review)}; its probabilities are for {before[group]:g})"
             )
             for group, p in card.operating_points.items()
-        ],
+        ]
+        + promises(card.provenance),
     )
     return 1 if unscored else 0
 

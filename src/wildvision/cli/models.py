@@ -74,6 +74,7 @@ def _info(args: argparse.Namespace) -> int:
 
 def _print_card(card: ModelCard) -> None:
     from wildvision.cli.output import print_section
+    from wildvision.policy.operating_points import promises
     from wildvision.policy.triage import threshold_in_words
 
     print_section(
@@ -93,7 +94,8 @@ def _print_card(card: ModelCard) -> None:
         [
             f"{g}: review {threshold_in_words(p.review)}, block {threshold_in_words(p.block)}"
             for g, p in card.operating_points.items()
-        ],
+        ]
+        + promises(card.provenance),
     )
     print_section("metrics", _outline(card.metrics) if card.metrics else ["not stated in the card"])
     print_section("training", _outline(card.training) if card.training else ["not stated in the card"])

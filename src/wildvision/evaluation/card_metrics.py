@@ -140,7 +140,15 @@ def _part(part: Part) -> dict[str, Any]:
 
 
 def measured_on(said: str, card: ModelCard, table: ScoreTable) -> str:
-    """``said``, and which sources of the photos the model was trained on, by its card; that is logged as a warning.
+    """``said``, and which sources of the photos the model was trained on, by its card; that is logged as a warning."""
+    if not (seen := trained_on(card, table)):
+        return said
+    log.warning("%s was trained on photos of %s: numbers on these flatter it", card.name, ", ".join(seen))
+    return f"{said}; the model was trained on photos of {', '.join(seen)}"
+
+
+def trained_on(card: ModelCard, table: ScoreTable) -> list[str]:
+    """Sources of the photos that the model was trained on, by its card.
 
     Scores of out-of-fold models, which name no model, are of photos that theirs had not seen.
     """
@@ -148,15 +156,8 @@ def measured_on(said: str, card: ModelCard, table: ScoreTable) -> str:
     recipe = recipe if isinstance(recipe, Mapping) else {}  # a summary is whatever its author wrote
     trained = {str(source) for fold in _list(recipe.get("folds")) for source in _list(fold)}
     trained -= set(map(str, _list(recipe.get("not_trained_on"))))
-    seen = (
-        sorted(trained & set(table.source.tolist()))
-        if table.model and _same_weights(table.model, card.model_id)
-        else []
-    )
-    if not seen:
-        return said
-    log.warning("%s was trained on photos of %s: numbers on these flatter it", card.name, ", ".join(seen))
-    return f"{said}; the model was trained on photos of {', '.join(seen)}"
+    own = table.model and _same_weights(table.model, card.model_id)
+    return sorted(trained & set(table.source.tolist())) if own else []
 
 
 def _list(value: object) -> list[Any]:

@@ -128,7 +128,7 @@ def _group(judged: Judged, group: str, weights: Weights, n_worst: int) -> GroupN
             name: Estimate.of(value[1], draws[1], share_of=n_others) for name, (value, draws) in rates.items()
         },
         ppv={
-            name: {f"{base:g}": _bounded_ppv(flags, y, weights, base, n_others) for base in BASE_RATES}
+            name: {f"{base:g}": _bounded_ppv(flags, y, weights, base, n_objects, n_others) for base in BASE_RATES}
             for name, flags in flagged.items()
         },
         per_source={
@@ -186,11 +186,11 @@ def _caveat(table: ScoreTable, y: Bools, rank: npt.NDArray[np.float64], n_object
     return "; ".join(filter(None, said)) or None
 
 
-def _bounded_ppv(flags: Bools, y: Bools, weights: Weights, base: float, n_others: int) -> Estimate:
+def _bounded_ppv(flags: Bools, y: Bools, weights: Weights, base: float, n_objects: int, n_others: int) -> Estimate:
     """Resamples without flags count as 0: leaving them out would leave out those in which nothing was found.
 
-    The interval is no narrower than Wilson's of the false-positive rate of ``n_others`` objects makes it: without a
-    false flag no resample has one.
+    The interval is no narrower than Wilson's of the recall of ``n_objects`` and of the false-positive rate of
+    ``n_others`` objects make it, the other as measured: without a false flag no resample has one.
     """
     ones = np.ones((1, len(y)), dtype=np.int32)
     once, often = (_ppv(flags, y, w, base) for w in (ones, weights))
@@ -199,6 +199,9 @@ def _bounded_ppv(flags: Bools, y: Bools, weights: Weights, base: float, n_others
         return found
     recall, rate = (float(share[0]) for share in metrics.flag_rates(flags, y, ones))
     ends = [ppv(recall, end, base) for end in metrics.wilson(rate * n_others, n_others)]
+    ends += [
+        ppv(end, (rate * n_others + 1) / (n_others + 1), base) for end in metrics.wilson(recall * n_objects, n_objects)
+    ]
     known = [end for end in (found.value, found.low, found.high, *ends) if end is not None]
     return Estimate(found.value, min(known), max(known))
 

@@ -91,7 +91,8 @@ def auroc(positives: Floats, negatives: Floats) -> Floats:
     recall, fpr = _rates(positives), _rates(negatives)
     zero = np.zeros((len(recall), 1))
     heights = np.concatenate([zero, recall], axis=1)
-    return np.asarray((0.5 * (heights[:, 1:] + heights[:, :-1]) * np.diff(fpr, axis=1, prepend=0.0)).sum(axis=1))
+    area = (0.5 * (heights[:, 1:] + heights[:, :-1]) * np.diff(fpr, axis=1, prepend=0.0)).sum(axis=1)
+    return np.asarray(area.round(12))  # a perfect ranking is 1, whatever its steps add up to
 
 
 def average_precision(positives: Floats, negatives: Floats) -> Floats:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wildvision.errors import ArgumentError
-from wildvision.evaluation.card_metrics import check_classifier
+from wildvision.evaluation.card_metrics import check_classifier, trained_on
 from wildvision.evaluation.judging import fitting_rows
 from wildvision.evaluation.scores import ScoreTable
 from wildvision.models import ModelCard
@@ -33,7 +33,7 @@ def recalibrate(
     provenance of its thresholds says which. A group keeps what the card has when it has no positives, and when it
     would be switched off: no threshold is shown to meet the review target, as with too few negatives. Review targets
     are held against photos of the class ``everyday`` where these are enough to meet them, block targets against all
-    negatives.
+    negatives. Where the model was trained on some of the photos, no conformal promise is made.
 
     Args:
         card: The model's card; left as it is.
@@ -54,6 +54,7 @@ def recalibrate(
     check_classifier(card)
     if table.groups != card.groups:
         raise ArgumentError(f"the scores are of groups {list(table.groups)}, the model's are {list(card.groups)}")
+    trained = trained_on(card, table)
     calibration, points, provenance = dict(card.calibration), dict(card.operating_points), dict(card.provenance)
     chosen: dict[str, Any] = {}
     for k, group in enumerate(table.groups):
@@ -75,7 +76,8 @@ def recalibrate(
         )
         if point.point.review == NEVER > card.operating_points[group].review:
             continue
-        facts = {key: value for key, value in point.to_json().items() if key not in ("review", "block")}
+        left_out = {"review", "block"} | ({"guarantee"} if trained else set())
+        facts = {key: value for key, value in point.to_json().items() if key not in left_out}
         calibration[group], points[group] = fitted.calibrator, point.point
         provenance[group] = {**facts, "basis": basis}
         chosen[group] = {**_evidence(fitted), "basis": basis}

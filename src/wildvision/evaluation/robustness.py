@@ -45,7 +45,7 @@ def corrupt(image: Image, name: str, strength: int = 2, *, seed: int = 0) -> Ima
     Args:
         image: ``(H, W, 3)`` uint8 RGB; left as it is.
         name: Key of :data:`CORRUPTIONS`.
-        strength: 1, 2 or 3. The same seed makes the same choices at every strength.
+        strength: 1, 2 or 3. The same seed draws the same at every strength.
         seed: Decides everything that is left to chance.
 
     Returns:
@@ -56,10 +56,12 @@ def corrupt(image: Image, name: str, strength: int = 2, *, seed: int = 0) -> Ima
     """
     if name not in CORRUPTIONS:
         raise ArgumentError(f"corruption must be one of {', '.join(CORRUPTIONS)}; received {name!r}")
-    if strength not in STRENGTHS:
+    if isinstance(strength, bool) or not isinstance(strength, int) or strength not in STRENGTHS:
         raise ArgumentError(f"strength must be 1, 2 or 3; received {strength!r}")
-    if seed < 0:
-        raise ArgumentError(f"a seed is 0 or more; received {seed}")
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ArgumentError(f"a seed is a whole number of 0 or more; received {seed!r}")
+    if not isinstance(image, np.ndarray):
+        raise ArgumentError(f"an image must be (H, W, 3) uint8; received {type(image).__name__}")
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise ArgumentError(f"an image must be (H, W, 3) uint8; received {image.shape} {image.dtype}")
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 FPR = 0.01
 Variant = tuple[str, int]
 CLEAN: Variant = ("clean", 0)
+_LARGEST = 1280  # side in pixels of a photo that is corrupted
 _FAILED = -1e6  # ranks below every logit
 
 
@@ -64,8 +66,8 @@ def stress(
 
     Args:
         classifier: The model.
-        rows: Rows of a manifest; those of :func:`draw_rows` keep the time bounded. Each photo runs
-            ``len(names) * len(strengths) + 1`` times.
+        rows: Rows of a manifest; those of :func:`draw_rows` keep the time bounded. Each photo, shrunk to 1,280 pixels
+            a side where it is larger, runs ``len(names) * len(strengths) + 1`` times.
         root: Folder that their paths are relative to.
         names: Keys of :data:`wildvision.evaluation.robustness.CORRUPTIONS`.
         strengths: Of 1, 2, 3.
@@ -90,7 +92,7 @@ def stress(
     rollup = Rollup.of(load_taxonomy())
     for batch in (rows[i : i + batch_size] for i in range(0, len(rows), batch_size)):
         decoded = [(row, decode(root / row["path"]).image) for row in batch]
-        photos = [(row, image) for row, image in decoded if image is not None]
+        photos = [(row, _no_larger(image)) for row, image in decoded if image is not None]
         if len(photos) < len(batch):
             log.warning("%d photos cannot be read: they are not corrupted", len(batch) - len(photos))
         kept += [row for row, _ in photos]
@@ -186,6 +188,15 @@ def _above_clean(clean: ScoreTable, corrupted: ScoreTable, k: int, y: npt.NDArra
         threshold = threshold_at_fpr(Ranking.of(clean.raw[here, k], y[here]), FPR)
         out[here] = corrupted.raw[here, k] >= threshold
     return out
+
+
+def _no_larger(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The photo as platforms show it; corruptions of a camera's pixels take seconds, and vanish when it is shrunk."""
+    ratio = _LARGEST / max(image.shape[:2])
+    if ratio >= 1:
+        return image
+    height, width = (max(1, round(ratio * side)) for side in image.shape[:2])
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
 
 
 def _photo_seed(row: Mapping[str, Any], seed: int) -> int:

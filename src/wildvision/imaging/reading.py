@@ -29,6 +29,7 @@ _KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFSOCK: "a socket",
 }
+_BINARY = "open it in binary mode ('rb')"
 _CHUNK = 1 << 20
 
 
@@ -67,6 +68,8 @@ def read_file_object(file: Any, limits: Limits) -> bytes:
                 file.seek(start)
     except InputError:
         raise
+    except UnicodeDecodeError as error:
+        raise InputError(Status.UNREADABLE, f"the file object decodes text; {_BINARY}") from error
     except Exception as error:  # a caller's object may raise anything
         raise InputError(Status.UNREADABLE, f"reading the file object failed: {error!r}") from error
 
@@ -98,7 +101,7 @@ def _read_all(file: Any, limits: Limits, *, first: int) -> bytes:
         if not isinstance(chunk, bytes | bytearray | memoryview):
             raise InputError(
                 Status.UNREADABLE,
-                f"the file object returned {type(chunk).__name__}, not bytes; open it in binary mode ('rb')",
+                f"the file object returned {type(chunk).__name__}, not bytes; {_BINARY}",
             )
         parts.append(bytes(chunk))
         total += len(chunk)

@@ -6,6 +6,7 @@ Holds no decoding code.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,8 @@ from wildvision.errors import ArgumentError
 
 UInt8Image = npt.NDArray[np.uint8]
 
+_WHOLE: tuple[type, ...] = (int, np.integer)
+_NUMBER: tuple[type, ...] = (*_WHOLE, float, np.floating)
 _PILLOW_BOMB_LIMIT = 178_956_970  # Image.open raises beyond twice Pillow's MAX_IMAGE_PIXELS, whatever we allow
 
 
@@ -37,10 +40,12 @@ class Limits:
     seconds: float = 20.0
 
     def __post_init__(self) -> None:
-        for name in ("max_bytes", "max_pixels", "seconds"):
-            value = getattr(self, name)
-            if not value > 0:
-                raise ArgumentError(f"Limits.{name} must be positive; received {value!r}")
+        for name, kinds in (("max_bytes", _WHOLE), ("max_pixels", _WHOLE), ("seconds", _NUMBER)):
+            value: Any = getattr(self, name)
+            known = isinstance(value, kinds) and not isinstance(value, bool)
+            if not known or not value > 0:
+                named = "whole number" if kinds is _WHOLE else "number"
+                raise ArgumentError(f"Limits.{name} must be a positive {named}; received {value!r}")
         if self.max_pixels > _PILLOW_BOMB_LIMIT:
             raise ArgumentError(f"Limits.max_pixels can be at most {_PILLOW_BOMB_LIMIT}; received {self.max_pixels!r}")
 

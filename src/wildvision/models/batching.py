@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
+
+import numpy as np
+from PIL import Image
 
 from wildvision.backends import DeviceMemoryError
 from wildvision.errors import ArgumentError
+from wildvision.imaging.arrays import is_tensor
 
 Input = TypeVar("Input")
 Output = TypeVar("Output")
@@ -28,9 +33,19 @@ def is_iterator(x: Any) -> bool:
     return isinstance(x, Iterator) and not hasattr(x, "read")
 
 
+def is_list(x: Any) -> bool:
+    """Whether ``x`` holds photos: a list or tuple, a set, a column of a data frame, an array of paths."""
+    if isinstance(x, list | tuple):
+        return True
+    if isinstance(x, np.ndarray):
+        return x.ndim == 1 and x.dtype.kind in "OUS"
+    one = isinstance(x, str | bytes | bytearray | memoryview | os.PathLike | Mapping) or hasattr(x, "read")
+    return isinstance(x, Iterable) and not (one or is_iterator(x) or is_tensor(x) or isinstance(x, Image.Image))
+
+
 def many(x: Any) -> Iterable[Any]:
     """``x`` as photos: itself, or the one photo that it is."""
-    return x if isinstance(x, list | tuple) or is_iterator(x) else [x]
+    return x if is_list(x) or is_iterator(x) else [x]
 
 
 def run_fitting(

@@ -36,7 +36,7 @@ def read_card(path: str | os.PathLike[str]) -> ModelCard:
 
 
 def write_card(card: ModelCard, path: str | os.PathLike[str]) -> None:
-    """Write a card file that :func:`read_card` accepts.
+    """Write a card file that :func:`read_card` accepts; what cannot be written leaves an older card whole.
 
     Raises:
         ModelError: The metrics or the training summary hold something that is not JSON, such as NaN.
@@ -45,7 +45,13 @@ def write_card(card: ModelCard, path: str | os.PathLike[str]) -> None:
         text = json.dumps(card.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ModelError(f"the card of {card.name!r} is not JSON: {error}") from error
-    Path(path).write_text(text + "\n", encoding="utf-8")
+    path = Path(path)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(text + "\n", encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def parse_card(value: object) -> ModelCard:

@@ -16,7 +16,7 @@ from wildvision.contract import Decision, Lookalike, Prediction, Status
 from wildvision.errors import ArgumentError, ModelError
 from wildvision.imaging import DEFAULT_LIMITS, Limits, Prepared, Preparer, Source, decode
 from wildvision.imaging.resizing import resize
-from wildvision.models.batching import check_batch_size, is_iterator, many, run_fitting
+from wildvision.models.batching import check_batch_size, is_iterator, is_list, many, run_fitting
 from wildvision.models.card import ModelCard
 from wildvision.models.rollup import Rollup
 from wildvision.policy import decide, deciding_group
@@ -114,14 +114,15 @@ class Classifier:
 
         Args:
             x: One photo (path, bytes, file object, PIL image, numpy array, torch tensor); a list or tuple of
-                photos; or an iterator over photos, which is read ``batch_size`` photos at a time as predictions
-                are asked for.
+                photos, or another collection that is no photo itself (a set, a column of a data frame, an array of
+                paths); or an iterator over photos, which is read ``batch_size`` photos at a time as predictions are
+                asked for.
             batch_size: Photos that go through the network together; halved on the spot where the device's
                 memory is short.
             hashes: Also compute ``sha256`` and ``phash``.
 
         Returns:
-            One prediction for one photo, a list for a list or tuple, a lazy iterator for an iterator.
+            One prediction for one photo, a list for a collection, a lazy iterator for an iterator.
 
         Raises:
             ArgumentError: ``batch_size`` is below 1.
@@ -132,7 +133,7 @@ class Classifier:
             for prepared, rows in self._batches(many(x), batch_size, hashes)
             for prediction in self._predictions(prepared, rows)
         )
-        if isinstance(x, list | tuple):
+        if is_list(x):
             return list(predictions)
         return predictions if is_iterator(x) else next(predictions)
 

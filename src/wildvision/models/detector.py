@@ -15,7 +15,7 @@ from wildvision.backends import Backend, DeviceMemoryError
 from wildvision.contract import Detections, Status
 from wildvision.errors import ArgumentError, ModelError
 from wildvision.imaging import DEFAULT_LIMITS, Limits, Preparer, Source
-from wildvision.models.batching import check_batch_size, is_iterator, many, run_fitting
+from wildvision.models.batching import check_batch_size, is_iterator, is_list, many, run_fitting
 from wildvision.models.card import ModelCard
 from wildvision.models.classifier import Classifier
 from wildvision.models.detector_boxes import Boxes, candidates, discount_nested, kept_rows, merge_tiles
@@ -140,7 +140,7 @@ class Detector:
                 ``floor`` of the card's settings, and beyond its ``max_boxes``, are never reported.
 
         Returns:
-            One :class:`~wildvision.Detections` for one photo, a list for a list or tuple, a lazy iterator for an
+            One :class:`~wildvision.Detections` for one photo, a list for a collection, a lazy iterator for an
             iterator.
 
         Raises:
@@ -155,7 +155,7 @@ class Detector:
             for batch in batches
             for photo, row in zip(batch, run_fitting(self._run, batch, lambda e: _Row(error=e)), strict=True)
         )
-        if isinstance(x, list | tuple):
+        if is_list(x):
             return list(found)
         return found if is_iterator(x) else next(found)
 

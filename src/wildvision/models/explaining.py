@@ -48,7 +48,8 @@ def class_activation(network: Network, how: Preprocess, image: Image, group: str
     With average pooling and a linear head this is the classic class-activation map: what each place adds to the logit.
     As features are pooled here, a place counts by the cube of its activations, and the places add up to half of what
     the head makes of the photo (Euler's theorem on homogeneous functions). Places that speak against the group count
-    as 0. Of a network with partners the maps of all are added up, each with its share of the logit.
+    as 0. Of a network with partners the maps of all are added up, each with its share of the logit, and so are the
+    middle maps of a network with textures.
 
     Args:
         network: In evaluation mode.
@@ -71,17 +72,17 @@ def class_activation(network: Network, how: Preprocess, image: Image, group: str
     pixels = torch.from_numpy(preprocess(image, how)).to(device).permute(2, 0, 1)[None].float() / 255
     mean, std = (torch.tensor(v, dtype=torch.float32, device=device).view(1, 3, 1, 1) for v in (how.mean, how.std))
     with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has switched off
-        logits, maps = torch.zeros((), device=device), []
+        logits: torch.Tensor = torch.zeros((), device=device)
+        maps: list[torch.Tensor] = []
         for member, picture, share in network.members((pixels - mean).div(std).clone()):
-            backbone: Any = member.backbone
             with torch.no_grad():
-                features = backbone.forward_features(picture)
-            if features.ndim != 4 or getattr(backbone, "output_fmt", "NCHW") != "NCHW":  # as of transformers
+                found = member.maps(picture)
+            if found[0].ndim != 4 or getattr(member.backbone, "output_fmt", "NCHW") != "NCHW":  # as of transformers
                 raise ArgumentError(
                     f"{member.architecture!r} has no feature maps (n, channels, h, w); explain with method='occlusion'"
                 )
-            maps.append(features.requires_grad_(True))
-            logits = logits + share * member.head(backbone.forward_head(features))
+            maps += [features.requires_grad_(True) for features in found]
+            logits = logits + share * member.judged(found)[0]
         if not torch.isfinite(logits).all():
             raise ArgumentError("the photo cannot be explained: the model's outputs are not finite")
         gradients = torch.autograd.grad(network.group_logits(logits)[0, column], maps)

@@ -5,7 +5,7 @@ Knows no files, cards or thresholds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import timm
@@ -16,8 +16,10 @@ from torch.nn import functional as F  # noqa: N812
 from wildvision.models.rollup import Rollup
 
 ROOT_CUBIC_MEAN = "root_cubic_mean"
-POOLINGS = (ROOT_CUBIC_MEAN, "backbone")
-_FLOOR = 1e-12  # of the mean cube; a root has no slope at 0
+TEXTURES = "root_cubic_mean_and_textures"
+POOLINGS = (ROOT_CUBIC_MEAN, TEXTURES, "backbone")
+_FLOOR = 1e-12  # of mean cubes and variances; a root has no slope at 0
+_MIDDLE = (8, 16)  # strides of the maps whose channels still see material and no longer single pixels
 
 
 class GeneralisedMean(nn.Module):
@@ -31,6 +33,31 @@ class GeneralisedMean(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Pool."""
         return (x.float().clamp(min=0.0).pow(3).mean(dim=(2, 3)) + _FLOOR).pow(1 / 6)
+
+
+class Spread(nn.Module):
+    """How much each channel of middle feature maps varies over a photo, and over what the last map finds in it.
+
+    Standard deviations over places, plain and weighted by the square of the last map's mean over channels: to
+    ``(n, 2 c)`` float32 for ``c`` channels in all middle maps. What varies on a scale of 8 to 16 pixels is texture
+    more than form (second-order statistics: Gatys et al. 2015, https://arxiv.org/abs/1505.07376).
+    """
+
+    def forward(self, last: Tensor, middle: Sequence[Tensor]) -> Tensor:
+        """Pool."""
+        found = last.float().mean(dim=1, keepdim=True).clamp(min=0.0).square() + _FLOOR
+        out = []
+        for maps in (m.float() for m in middle):
+            where = F.interpolate(found, maps.shape[2:], mode="bilinear", align_corners=False)
+            where = where / where.sum(dim=(2, 3), keepdim=True)
+            out += [_deviation(maps, torch.full_like(where, 1 / where[0, 0].numel())), _deviation(maps, where)]
+        return torch.cat(out, dim=1)
+
+
+def _deviation(maps: Tensor, weights: Tensor) -> Tensor:
+    mean = (maps * weights).sum(dim=(2, 3))
+    variance = ((maps - mean[..., None, None]).square() * weights).sum(dim=(2, 3))
+    return (variance + _FLOOR).sqrt()
 
 
 class Network(nn.Module):
@@ -47,10 +74,12 @@ class Network(nn.Module):
         drop_rate: Probability in [0, 1) of dropping a feature before the head while training.
         pooling: ``root_cubic_mean`` pools features by :class:`GeneralisedMean` where pooling is the backbone's own last
             step, as in EfficientNet and ResNet, and leaves other architectures theirs; ``backbone`` leaves all theirs.
-            The attribute of this name says which of the two it came to.
+            ``root_cubic_mean_and_textures`` adds a second linear layer over the :class:`Spread` of middle feature maps,
+            which starts at 0. The attribute of this name says which of them it came to.
 
     Raises:
-        ValueError: timm knows no such architecture, or an unknown pooling.
+        ValueError: timm knows no such architecture, an unknown pooling, or textures of an architecture without middle
+            feature maps or with a pooling of its own.
     """
 
     def __init__(
@@ -66,16 +95,43 @@ class Network(nn.Module):
         backbone: Any = timm.create_model(architecture, pretrained=False, num_classes=0)
         pools_last = backbone.num_features == backbone.head_hidden_size  # MobileNetV3, say, pools before its last layer
         ours = pools_last and isinstance(getattr(backbone, "global_pool", None), nn.Module)
-        self.pooling = pooling if ours else "backbone"
+        self.pooling = ROOT_CUBIC_MEAN if ours and pooling != "backbone" else "backbone"
         if self.pooling == ROOT_CUBIC_MEAN:
             backbone.global_pool = GeneralisedMean()
         self.features = int(backbone.head_hidden_size)
         self.backbone: nn.Module = backbone
         self.drop = nn.Dropout(drop_rate)
         self.head = nn.Linear(self.features, rollup.outputs)
+        self.texture_head: nn.Linear | None = None
+        if pooling == TEXTURES:
+            self.add_textures()
         self.register_buffer("_members", torch.from_numpy(rollup.members), persistent=False)
         self.partners = nn.ModuleList()
         self.partner_sizes: list[int] = []
+
+    def add_textures(self) -> None:
+        """Add the layer over textures, all 0, where there is none.
+
+        Raises:
+            ValueError: As of the class.
+        """
+        if self.texture_head is not None:
+            return
+        channels = [info["num_chs"] for info in self._middle()]
+        if self.pooling != ROOT_CUBIC_MEAN or len(channels) != len(_MIDDLE):
+            raise ValueError(f"{self.architecture!r} has no feature maps of strides {_MIDDLE}; leave out textures")
+        self.pooling = TEXTURES
+        self.spread = Spread()
+        self.texture_head = nn.Linear(2 * sum(channels), self.rollup.outputs)
+        nn.init.zeros_(self.texture_head.weight)
+        nn.init.zeros_(self.texture_head.bias)
+
+    def _middle(self) -> list[dict[str, Any]]:
+        """Entries of timm's ``feature_info`` that describe middle feature maps."""
+        info: Any = getattr(self.backbone, "feature_info", None)
+        if not (hasattr(self.backbone, "forward_intermediates") and isinstance(info, list)):
+            return []
+        return [entry for entry in info if entry["reduction"] in _MIDDLE]
 
     def join(self, partner: Network, size: int) -> None:
         """Average with another network of the same classes, which looks at pictures with sides of ``size`` pixels."""
@@ -93,10 +149,40 @@ class Network(nn.Module):
         parts: list[Tensor] = []
         own: list[Tensor] = []
         for member, picture, share in self.members(x):
-            features = member.backbone(picture)
+            logits, features = member.judged(member.maps(picture))
             own.append(features)
-            parts.append(share * member.head(member.drop(features)))
+            parts.append(share * logits)
         return sum(parts[1:], parts[0]), own[0]
+
+    def maps(self, x: Tensor) -> list[Tensor]:
+        """Its own feature maps of normalised photos, the last one first; with textures the middle ones after it."""
+        backbone: Any = self.backbone
+        if self.texture_head is None:
+            return [backbone.forward_features(x)]
+        wanted = [backbone.feature_info.index(entry) for entry in self._middle()]
+        last, middle = backbone.forward_intermediates(x, indices=wanted)
+        return [last, *middle]
+
+    def pooled(self, maps: Sequence[Tensor]) -> Tensor:
+        """Its own features ``(n, d)`` from what :meth:`maps` gave."""
+        backbone: Any = self.backbone
+        features: Tensor = backbone.forward_head(maps[0])
+        return features
+
+    def textures(self, maps: Sequence[Tensor]) -> Tensor:
+        """Its own textures ``(n, t)`` from what :meth:`maps` gave; ``(n, 0)`` without them."""
+        if self.texture_head is None:
+            return maps[0].new_zeros((len(maps[0]), 0), dtype=torch.float32)
+        textures: Tensor = self.spread(maps[0], maps[1:])
+        return textures
+
+    def judged(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Its own logits and features of what :meth:`maps` gave."""
+        features = self.pooled(maps)
+        logits: Tensor = self.head(self.drop(features))
+        if self.texture_head is not None:
+            logits = logits + self.texture_head(self.textures(maps))
+        return logits, features
 
     def members(self, x: Tensor) -> Iterator[tuple[Network, Tensor, float]]:
         """This network and its partners, the photos as each looks at them, and the share of each in the logits."""

@@ -7,7 +7,7 @@ more negative, exchangeable with the ``n``, lies above it. Zero errors in 1,000 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,6 +164,18 @@ def choose_operating_point(
         },
         guarantee=ReviewGuarantee(review_at, review.at_least, n_objects) if isinstance(review, Recall) else None,
     )
+
+
+def promises(provenance: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The conformal promises in a card's ``provenance`` in words, then what must hold for them; empty without any."""
+    made = {group: facts["guarantee"] for group, facts in provenance.items() if facts.get("guarantee")}
+    lines = [
+        f"{group}: {promise['coverage']:g} of new objects of it are promised to reach review ({promise['n_objects']} "
+        "calibration objects)"
+        for group, promise in made.items()
+    ]
+    needed = dict.fromkeys(text for promise in made.values() for text in promise["assumptions"])
+    return lines + [f"the promise needs: {text}" for text in needed]
 
 
 def threshold_for(
