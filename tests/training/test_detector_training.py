@@ -27,6 +27,8 @@ from training.taught import note_taught
 from training.train_detector import train
 from wildvision.contract import Detections
 from wildvision.errors import ArgumentError
+from wildvision.imaging import Preprocess, preprocess
+from wildvision.imaging.preprocessing import letterbox
 from wildvision.models import DetectorNetwork, DetectorSettings, Network, export_detector, load_detector
 from wildvision.models.detector_network import Target
 from wildvision.models.rollup import Rollup
@@ -123,6 +125,23 @@ def test_the_classifier_looks_at_the_photo_at_its_own_size() -> None:
         net(torch.rand(2, 3, 128, 128))
         net(torch.rand(1, 3, 96, 96))
     assert seen == [(2, 3, 96, 96), (1, 3, 96, 96)]
+
+
+@pytest.mark.parametrize(("height", "width"), [(80, 40), (30, 90), (50, 50)])
+def test_the_classifier_does_not_see_the_bars_of_the_letterbox(height: int, width: int) -> None:
+    how = Preprocess(size=128, resize="letterbox", mean=(127 / 255,) * 3, std=(128 / 255,) * 3)
+    photo = np.random.default_rng(0).integers(0, 120, (height, width, 3), dtype=np.uint8)
+    x = (torch.from_numpy(preprocess(photo, how)).permute(2, 0, 1)[None].float() / 255 - 127 / 255) / (128 / 255)
+    net = DetectorNetwork("test_efficientnet", DetectorSettings(channels=32, convs=1, context=0.5), ROLLUP).eval()
+    judge, seen = Network("test_efficientnet", ROLLUP).eval(), []
+    judge.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+    net.set_context(judge, 64)
+    with torch.inference_mode():
+        net(torch.cat([x, torch.zeros_like(x)]))
+    left, top, w, h = letterbox(width, height, 128)
+    bare = x[..., top : top + h, left : left + w]
+    torch.testing.assert_close(seen[0][:1], F.interpolate(bare, (64, 64), mode="bilinear", antialias=True))
+    assert seen[0][1].abs().max() == 0.0  # a grey photo has no bars
 
 
 # --- the loss ---------------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from wildvision.models.network import Network
 from wildvision.models.rollup import Rollup
 
 STRIDES = (8, 16, 32, 64)
+_BAR = 0.003  # of a normalised pixel; the next shade of grey is 0.008 away
 _NOTHING = -20.0  # a logit that costs nothing where nothing is
 
 
@@ -73,8 +74,16 @@ class DetectorNetwork(nn.Module):
         self.context_size = 0
 
     def set_context(self, classifier: Network, size: int) -> None:
-        """Let a classifier judge the whole photo, scaled to sides of ``size`` pixels; 0 leaves it as it comes."""
+        """Let a classifier judge the whole photo, squashed to sides of ``size`` pixels; 0 leaves it as it comes."""
         self.context, self.context_size = classifier, size
+
+    def _squashed(self, x: Tensor) -> Tensor:
+        """Letterboxed photos as the classifier looks at photos: without bars, which have no texture, and square."""
+        if not self.context_size:
+            return x
+        sides = (self.context_size, self.context_size)
+        photos = (_without_bars(photo)[None].float() for photo in x)
+        return torch.cat([F.interpolate(p, sides, mode="bilinear", antialias=True) for p in photos]).to(x.dtype)
 
     @property
     def body(self) -> nn.Module:
@@ -98,10 +107,7 @@ class DetectorNetwork(nn.Module):
             highest = self._highest(score)
             score = self.settings.peak * highest + self.settings.contrast * (score - highest)
         if self.context is not None:
-            size, photo = self.context_size or x.shape[-1], x
-            if size != x.shape[-1]:
-                photo = F.interpolate(x.float(), (size, size), mode="bilinear", antialias=True).to(x.dtype)
-            whole = F.logsigmoid(self.context.group_logits(self.context(photo)[0]))
+            whole = F.logsigmoid(self.context.group_logits(self.context(self._squashed(x))[0]))
             score = score + self.settings.context * whole[:, None, self._group_of_leaf]
         logits = score - torch.log1p(-score.exp().clamp(max=1 - 1e-6))
         return logits, self._decode(outputs["bbox_regression"], torch.stack(anchors))
@@ -147,6 +153,13 @@ class DetectorNetwork(nn.Module):
         strides = [[torch.tensor(stride, device=x.device)] * 2 for stride in STRIDES]
         levels: list[Tensor] = generator.grid_anchors([list(grid) for grid in grids], strides)
         return levels
+
+
+def _without_bars(photo: Tensor) -> Tensor:
+    """A normalised photo ``(3, h, w)`` without its bars, which are 0: letterboxes are filled up with the mean."""
+    inside = (photo.abs() > _BAR).any(dim=0)
+    rows, columns = (inside.any(dim=side).nonzero().flatten().tolist() for side in (1, 0))
+    return photo[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if rows else photo
 
 
 class _Pyramid(nn.Module):

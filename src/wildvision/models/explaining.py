@@ -65,6 +65,7 @@ def class_activation(network: Network, how: Preprocess, image: Image, group: str
             failed on the photo.
     """
     import torch
+    from torch.nn.functional import adaptive_avg_pool2d
 
     _check(image)
     column = _column(network.rollup.groups, group)
@@ -73,7 +74,7 @@ def class_activation(network: Network, how: Preprocess, image: Image, group: str
     mean, std = (torch.tensor(v, dtype=torch.float32, device=device).view(1, 3, 1, 1) for v in (how.mean, how.std))
     with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has switched off
         logits: torch.Tensor = torch.zeros((), device=device)
-        maps: list[torch.Tensor] = []
+        maps: list[list[torch.Tensor]] = []
         for member, picture, share in network.members((pixels - mean).div(std).clone()):
             with torch.no_grad():
                 found = member.maps(picture)
@@ -81,14 +82,18 @@ def class_activation(network: Network, how: Preprocess, image: Image, group: str
                 raise ArgumentError(
                     f"{member.architecture!r} has no feature maps (n, channels, h, w); explain with method='occlusion'"
                 )
-            maps += [features.requires_grad_(True) for features in found]
+            maps.append([features.requires_grad_(True) for features in found])
             logits = logits + share * member.judged(found)[0]
         if not torch.isfinite(logits).all():
             raise ArgumentError("the photo cannot be explained: the model's outputs are not finite")
-        gradients = torch.autograd.grad(network.group_logits(logits)[0, column], maps)
+        flat = [features for found in maps for features in found]
+        gradients = iter(torch.autograd.grad(network.group_logits(logits)[0, column], flat))
     square = np.zeros((how.size, how.size), np.float32)
-    for features, gradient in zip(maps, gradients, strict=True):
-        evidence = (gradient * features).sum(dim=1)[0].detach().cpu().numpy().clip(min=0)
+    for found in maps:
+        parts = [(next(gradients) * features).sum(dim=1).detach() for features in found]
+        _, height, width = parts[0].shape  # of the last map; fine places of middle maps are added up in each
+        coarse = [part.numel() / parts[0].numel() * adaptive_avg_pool2d(part, (height, width)) for part in parts]
+        evidence = sum(coarse[1:], coarse[0])[0].cpu().numpy().clip(min=0)
         square += evidence.size * _resized(evidence, how.size, how.size)  # places of a coarse map are larger
     return _finish(square, how, image)
 
