@@ -21,23 +21,28 @@ from wildvision.scoring import ListingVerdict, combine
 
 
 def verdicts(messages: Iterable[dict[str, Any]], model: str, listings_at_once: int = 16) -> Iterator[ListingVerdict]:
-    """One verdict a message, in order."""
+    """One verdict a message, in order; of a listing without photos it has no decision, which is not a pass."""
     classifier = wv.load_classifier(model)
     messages = iter(messages)
     with wv.BatchPredictor(classifier, workers=2) as predictor:  # decode processes: a broken photo cannot stop us
         while batch := list(islice(messages, listings_at_once)):
-            photos = [(message["listing_id"], photo) for message in batch for photo in message["photos"]]
+            photos = [
+                (str(message["listing_id"]), n, photo) for message in batch for n, photo in enumerate(message["photos"])
+            ]
             columns = predictor(
                 {
-                    "id": [f"{listing}/{n}" for n, (listing, _) in enumerate(photos)],
-                    "path": [photo for _, photo in photos],
-                    "listing_id": [listing for listing, _ in photos],
+                    "id": [f"{listing}/{n}" for listing, n, _ in photos],
+                    "path": [photo for _, _, photo in photos],
+                    "listing_id": [listing for listing, _, _ in photos],
                 }
             )
-            rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+            rows = (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
             for message in batch:
-                own = [row for row in rows if row["listing_id"] == message["listing_id"]]
-                yield combine(own, classifier.card.operating_points)
+                own = list(islice(rows, len(message["photos"])))  # by place: a batch may hold a message twice
+                if own:
+                    yield combine(own, classifier.card.operating_points)
+                else:
+                    yield ListingVerdict(str(message["listing_id"]), 0, 0, {}, {}, None, None, None, ())
 
 
 def main() -> None:
@@ -49,7 +54,6 @@ def main() -> None:
     messages = (
         {"listing_id": folder.name, "photos": [str(p) for p in sorted(folder.iterdir()) if p.is_file()]}
         for folder in folders
-        if any(folder.iterdir())
     )
     for verdict in verdicts(messages, args.model):
         print(json.dumps(verdict.to_row(), ensure_ascii=False))

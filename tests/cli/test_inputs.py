@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from wildvision.cli.inputs import expand
+from wildvision.cli.inputs import expand, first_free
+from wildvision.scoring import open_source
 
 
 @pytest.fixture
@@ -77,3 +78,29 @@ def test_a_folder_on_standard_input_is_walked(folder: Path, monkeypatch: pytest.
 def test_without_a_standard_input_nothing_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
     assert list(expand(["a.jpg", "-"])) == ["a.jpg"]
+
+
+def test_the_walk_is_that_of_score(folder: Path, tmp_path: Path) -> None:
+    for name in (".hidden.jpg", ".git/x.jpg", "__MACOSX/y.jpg"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "f.jpg").touch()
+    (folder / "linked").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    scored = [item.payload for item in open_source(folder) if not str(item.payload).endswith((".txt", ".csv"))]
+    assert list(expand([str(folder)])) == scored
+    assert str(folder / "linked" / "f.jpg") in scored and len(scored) == 5
+
+
+def test_equal_names_are_numbered_without_counting_from_the_start() -> None:
+    taken: dict[str, int] = {}
+    tried: list[int] = []
+
+    def numbered(number: int) -> str:
+        tried.append(number)
+        return f"a#{number}"
+
+    given = [first_free("a#7", taken, str), *(first_free("a", taken, numbered) for _ in range(1000))]
+    assert len(set(given)) == 1001 and given[1:4] == ["a", "a#2", "a#3"] and given[-1] == "a#1001"
+    assert tried == list(range(2, 1002))
+    assert first_free("A#8", taken, lambda n: f"A#8~{n}", key=str.lower) == "A#8~2"

@@ -128,7 +128,7 @@ def test_the_row_of_a_name_that_is_not_unicode_is_unicode(
     name = tmp_path / os.fsdecode(b"\xff.png")
     name.write_bytes((photos / "0.png").read_bytes())
     (row,) = json_rows(predict(capsys, "--json", "--model", model, str(name))[1])
-    assert row["status"] == "ok" and row["id"] == row["path"]
+    assert row["status"] == "ok" and row["id"] == row["path"] == rf"{tmp_path}/\xff.png"  # as `score` writes it
     assert json.dumps(row, ensure_ascii=False).encode()  # no lone surrogate
 
 

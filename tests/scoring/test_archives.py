@@ -221,3 +221,17 @@ def test_a_header_that_would_fill_the_memory_ends_the_archive(tmp_path: Path, mo
     assert first.id.endswith("::a.jpg")
     assert isinstance(last.payload, Failure) and last.payload.status is Status.TRUNCATED
     assert "2097" in last.payload.message
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.tar", "x.tar.gz"])
+def test_hidden_members_are_left_out_whatever_the_archive(tmp_path: Path, name: str) -> None:
+    hidden = [".a.jpg", "b/._c.jpg", ".git/d.jpg", "e/.cache/f.jpg", "__MACOSX/g.jpg", "e/__MACOSX/h.jpg"]
+    members = dict.fromkeys([*hidden, "./1.jpg", "e/2..jpg"], b"x")
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            for member, data in members.items():
+                archive.writestr(member, data)
+    else:
+        make_tar(tmp_path / name, members, "w:gz" if name.endswith("gz") else "w")
+    found = [item.id.partition("::")[2] for item in open_source(str(tmp_path / name))]
+    assert found == ["./1.jpg", "e/2..jpg"]

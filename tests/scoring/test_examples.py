@@ -86,3 +86,18 @@ def test_the_queries_run_on_an_output(
         if query.strip():
             duckdb.sql(query)
     shutil.rmtree("out")
+
+
+def test_the_queue_consumer_takes_any_message_once(shop: Path, tiny_folder: Path) -> None:
+    photos = [str(shop / "a" / name) for name in ("000.jpg", "003.jpg")]
+    messages = [
+        {"listing_id": 7, "photos": photos},
+        {"listing_id": "none", "photos": []},
+        {"listing_id": 7, "photos": photos},
+        {"listing_id": "b", "photos": photos[:1]},
+    ]
+    first, empty, again, last = load("queue_consumer").verdicts(messages, str(tiny_folder))
+    assert (first.listing_id, first.photos, first.scored) == ("7", 2, 2)
+    assert again == first
+    assert (empty.listing_id, empty.photos, empty.decision) == ("none", 0, None)
+    assert (last.listing_id, last.photos, last.decided_by) == ("b", 1, "b/0")

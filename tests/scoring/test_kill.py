@@ -40,7 +40,7 @@ def test_killed_runs_resume_to_the_rows_of_an_undisturbed_one(
     for _ in range(3):
         with start(shop, out, tiny_folder, "--resume") as process:
             deadline = time.monotonic() + 120
-            rows = sum(1 for _ in read_rows(out)) if out.exists() else 0
+            rows = sum(1 for _ in read_rows(out)) if (out / "manifest.json").exists() else 0
             while process.poll() is None and time.monotonic() < deadline:  # until it has made some progress
                 if out.exists() and len(list(out.glob("part-*.jsonl"))) * 6 > rows:
                     break

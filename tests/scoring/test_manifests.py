@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -190,3 +191,54 @@ def test_jsonl_of_which_no_row_names_a_photo_is_refused(tmp_path: Path) -> None:
     manifest.write_text("[1]\n" + '{"title": "no photo"}\n' * 300)
     with pytest.raises(ArgumentError, match="no column holds the photo"):
         read(manifest)
+
+
+def test_nan_in_jsonl_is_missing(tmp_path: Path) -> None:
+    manifest = tmp_path / "list.jsonl"
+    manifest.write_text('{"path": "a.jpg", "id": NaN, "listing_id": NaN}\n{"path": NaN, "id": "b"}\n')
+    first, second = read(manifest)
+    assert (first.id, first.listing_id) == ("0", None)
+    assert isinstance(second.payload, Failure) and second.payload.status is Status.NOT_FOUND
+    assert second.path is None
+
+
+def test_what_pandas_writes_for_missing_values_is_missing() -> None:
+    pd = pytest.importorskip("pandas")
+    for nothing in (None, float("nan"), np.float32("nan"), pd.NA, pd.NaT):
+        row = {"path": nothing, "id": nothing, "listing_id": nothing, "note": nothing}
+        first, second = open_source([{"path": "a.jpg"}, row])
+        assert isinstance(second.payload, Failure) and second.payload.status is Status.NOT_FOUND
+        assert (second.id, second.path, second.listing_id, second.extra) == ("1", None, None, {"note": None})
+        assert first.path == "a.jpg"
+
+
+def test_whole_floats_are_written_as_they_are() -> None:
+    (item,) = open_source([{"path": "a.jpg", "listing_id": 1.0}])
+    assert item.listing_id == "1.0"
+
+
+@pytest.mark.parametrize("content", [b"no Parquet", b"PAR1" + bytes(100) + b"PAR1", b""])
+def test_a_damaged_parquet_manifest_is_one_line(tmp_path: Path, content: bytes) -> None:
+    manifest = tmp_path / "list.parquet"
+    manifest.write_bytes(content)
+    with pytest.raises(ArgumentError, match=r"list\.parquet' cannot be read as Parquet") as caught:
+        read(manifest)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_of_parquet_files_is_one_manifest(tmp_path: Path) -> None:
+    manifest = tmp_path / "list.parquet"
+    for n, name in ((1, "part-1.parquet"), (0, "part-0.parquet"), (9, "_temporary/part-0.parquet")):
+        (manifest / name).parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table({"path": [f"{n}.jpg"], "id": [f"p{n}"]}), manifest / name)
+    (manifest / "_SUCCESS").touch()
+    items = read(manifest)
+    assert [(item.id, item.payload) for item in items] == [(f"p{n}", f"{tmp_path}/{n}.jpg") for n in (0, 1)]
+    source = open_source(str(manifest))
+    assert source.count() == 2
+    before = source.describe()
+    pq.write_table(pa.table({"path": ["2.jpg"], "id": ["p2"]}), manifest / "part-2.parquet")
+    assert open_source(str(manifest)).describe() != before
+    (tmp_path / "photos.parquet").mkdir()
+    (tmp_path / "photos.parquet" / "a.jpg").touch()
+    assert [item.id for item in read(tmp_path / "photos.parquet")] == ["a.jpg"]

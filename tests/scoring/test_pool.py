@@ -177,3 +177,15 @@ def test_workers_that_cannot_start_are_nobody_s_photo_s_fault(monkeypatch: pytes
 def test_bad_arguments_raise(bad: dict[str, Any]) -> None:
     with pytest.raises(ArgumentError, match="received"):
         DecodePool(LOADER, **{"workers": 1, "window": 1, **bad})
+
+
+@pytest.mark.parametrize("isolation", ["thread", "process"])
+def test_a_second_run_at_once_is_refused_and_spoils_nothing(isolation: Any) -> None:
+    with DecodePool(LOADER, workers=1, window=5, isolation=isolation) as pool:
+        first = pool.run(enumerate([b"a", b"b", b"c"]))
+        arrived = [next(p for p in first if p is not None)]
+        with pytest.raises(WildvisionError, match="under way"):
+            next(pool.run(enumerate([b"x"])))
+        arrived += [p for p in first if p is not None]
+        assert [number for number, _ in arrived] == [0, 1, 2]
+        assert len([p for p in pool.run(enumerate([b"x"])) if p is not None]) == 1

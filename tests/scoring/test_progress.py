@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from wildvision.scoring import Counters, open_source
 from wildvision.scoring.progress import Progress
+from wildvision.scoring.sources import Folder
 
 OK = {"status": "ok", "decision": "pass", "copy_of": None}
 BAD = {"status": "empty", "decision": None, "copy_of": None}
@@ -62,3 +64,28 @@ def test_a_source_that_cannot_be_counted_harms_nothing(capsys: pytest.CaptureFix
     with Progress("bar", source=Broken()) as progress:
         progress.row(OK)
     assert progress.counters.rows == 1
+
+
+def test_counters_speak_prometheus_to_the_last_digit() -> None:
+    counters = Counters(12_345_679, 0, 1_234_567.5, Counter(ok=123_456_789), total=98_765_432)
+    lines = counters.prometheus().splitlines()
+    assert 'wildvision_rows_total{status="ok"} 123456789' in lines
+    assert "wildvision_rows_resumed 12345679" in lines
+    assert "wildvision_rows_expected 98765432" in lines
+    assert "wildvision_run_seconds 1234567.5" in lines
+
+
+@pytest.mark.parametrize("mode", ["json", "none", "auto"])
+def test_whoever_is_told_hears_of_the_total(mode: Any, shop: Path) -> None:
+    with Progress(mode, source=open_source(shop), callback=lambda counters: None) as progress:
+        deadline = time.monotonic() + 20
+        while progress.counters.total is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert progress.counters.total == 40
+
+
+def test_nothing_is_counted_for_nobody(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Folder, "count", lambda self: pytest.fail("counted"))
+    with Progress("none", source=open_source(shop)) as progress:
+        progress.row(OK)
+    assert progress.counters.total is None

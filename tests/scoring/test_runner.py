@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
 import json
 import os
 import shutil
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,11 @@ from tests.scoring.conftest import make_photo
 from tests.zoo import build_zoo, snapshot
 from wildvision.backends import DeviceMemoryError
 from wildvision.contract import Status
-from wildvision.errors import ArgumentError, ModelError, WildvisionError
+from wildvision.errors import ArgumentError, MissingExtraError, ModelError, WildvisionError
 from wildvision.models import Classifier, load_classifier
 from wildvision.policy import OperatingPoint
 from wildvision.scoring import (
+    Columns,
     Counters,
     ResumeError,
     ScoreReport,
@@ -32,7 +35,7 @@ from wildvision.scoring import (
     validate,
 )
 from wildvision.scoring.items import Fingerprint
-from wildvision.scoring.scorer import Scorer, failed_prediction
+from wildvision.scoring.scorer import SCORES, Scorer, failed_prediction
 from wildvision.scoring.store import Originals
 
 Rows = list[dict[str, Any]]
@@ -676,6 +679,11 @@ def test_an_empty_source_is_a_complete_run_of_no_rows(tiny: Classifier, tmp_path
         {"isolation": "none"},
         {"progress": "loud"},
         {"batch_size": 0},
+        {"batch_size": 2.5},
+        {"rows_per_part": True},
+        {"workers": "2"},
+        {"shard": "0/2"},
+        {"columns": "path"},
         {"rows_per_part": 0},
         {"workers": 0},
         {"actors": 0},
@@ -694,3 +702,82 @@ def test_two_runs_into_one_folder_are_refused(shop: Path, tiny: Classifier, tmp_
             score(shop, tmp_path, classifier=tiny, settings=QUICK, resume=True)
 
     score(shop, tmp_path, classifier=tiny, settings=quick(on_progress=second))
+
+
+def test_an_engine_that_is_not_installed_leaves_no_run_behind(
+    shop: Path, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for engine, package in (("ray", "ray"), ("spark", "pyspark")):
+        monkeypatch.setitem(sys.modules, package, None)
+        with pytest.raises(MissingExtraError, match=package):
+            score(shop, tmp_path / "out", classifier=tiny_folder, settings=quick(engine=engine))
+        assert not (tmp_path / "out").exists()
+    assert score(shop, tmp_path / "out", classifier=tiny_folder, settings=quick(device="cpu")).complete
+
+
+def test_a_loaded_model_that_an_engine_cannot_send_leaves_no_run_behind(
+    shop: Path, tiny: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wildvision.scoring.ray.import_ray", lambda: None)
+    with pytest.raises(ArgumentError, match="not a loaded model"):
+        score(shop, tmp_path / "out", classifier=tiny, settings=quick(engine="ray"))
+    assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+@pytest.mark.parametrize("bad", ["frame", "array", "glob", "columns"])
+def test_a_source_that_is_refused_leaves_nothing_behind(bad: str, shop: Path, tiny: Classifier, tmp_path: Path) -> None:
+    source: Any = np.zeros((4, 4, 3), np.uint8)
+    if bad == "frame":
+        source = pytest.importorskip("pandas").DataFrame({"x": [1]})
+    elif bad == "glob":
+        source = f"{shop}/*.gif"
+    settings = quick(columns=Columns(listing="ad")) if bad == "columns" else QUICK
+    with pytest.raises(ArgumentError):
+        score(shop if bad == "columns" else source, tmp_path / "out", classifier=tiny, settings=settings)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("isolation", ["thread", "process"])
+def test_pil_images_and_bad_mappings_end_no_run(isolation: Any, shop: Path, tiny: Classifier, tmp_path: Path) -> None:
+    path = shop / "a" / "000.jpg"
+    data = path.read_bytes()
+    cut, whole = (Image.open(io.BytesIO(d)) for d in (data[: len(data) // 2], data))
+    photos = [cut, {"path": path}, {"nope": 1}, {"image": cut}, {"path": path, "listing_id": float("nan")}, whole]
+    score(photos, tmp_path, classifier=tiny, settings=quick(isolation=isolation))
+    rows = list(read_rows(tmp_path))
+    assert [row["status"] for row in rows] == ["truncated", "ok", "unreadable", "truncated", "ok", "ok"]
+    assert all(row["listing_id"] is None for row in rows)
+    assert rows[0]["error"] == tiny.predict(cut).error
+
+
+def test_pandas_columns_and_frames_are_scored(expected: Rows, shop: Path, tiny: Classifier, tmp_path: Path) -> None:
+    pd = pytest.importorskip("pandas")
+    names = ["a/000.jpg", "b/001.jpg"]
+    frame = pd.DataFrame({"path": [str(shop / name) for name in names], "listing_id": ["L", None], "price": [1, 2]})
+    score(frame["path"], tmp_path / "series", classifier=tiny, settings=QUICK)
+    score(frame, tmp_path / "frame", classifier=tiny, settings=QUICK)
+    scores = [row["scores"] for row in expected if row["id"] in names]
+    for name in ("series", "frame"):
+        assert [row["scores"] for row in read_rows(tmp_path / name)] == [pytest.approx(s, abs=1e-6) for s in scores]
+    rows = list(read_rows(tmp_path / "frame"))
+    assert [(row["listing_id"], row["extra"]) for row in rows] == [("L", {"price": 1}), (None, {"price": 2})]
+
+
+def test_numbers_of_another_version_are_neither_gone_on_with_nor_taken_from_a_cache(
+    shop: Path, tiny: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = quick(cache=tmp_path / "c.sqlite")
+    score(shop, tmp_path / "old", classifier=tiny, settings=settings)
+    manifest = tmp_path / "old" / "manifest.json"
+    before = json.loads(manifest.read_text())
+    assert before["model"].pop("scores") == SCORES
+    manifest.write_text(json.dumps(before))  # of a version that did not say
+    with pytest.raises(ResumeError, match=r"model.scores was null, now"):
+        score(shop, tmp_path / "old", classifier=tiny, settings=settings, resume=True)
+    infer, calls = tiny.infer, []
+    monkeypatch.setattr(tiny, "infer", lambda photos: (calls.append(photos), infer(photos))[1])
+    score(shop, tmp_path / "same", classifier=tiny, settings=settings)
+    assert not calls
+    monkeypatch.setattr("wildvision.scoring.scorer.SCORES", "another")
+    score(shop, tmp_path / "new", classifier=tiny, settings=settings)
+    assert calls

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from wildvision.contract import Prediction, Status
-from wildvision.errors import WildvisionError
+from wildvision.errors import ArgumentError, WildvisionError
 from wildvision.scoring.items import Item
 from wildvision.scoring.runmanifest import RunManifest, locked
 from wildvision.scoring.scorer import row_of, verdict_of
@@ -158,3 +158,9 @@ def test_a_manifest_of_another_version_is_refused(tmp_path: Path) -> None:
     RunManifest("running", {}, {}, {}, schema="wildvision-run/9").write(tmp_path)
     with pytest.raises(WildvisionError, match="wildvision-run/9"):
         RunManifest.read(tmp_path)
+
+
+def test_a_folder_without_a_run_has_no_rows_to_read(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(ArgumentError, match="holds no run"):
+            read_rows(folder)

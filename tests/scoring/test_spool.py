@@ -116,3 +116,18 @@ def test_models_are_named_for_other_processes(tiny: Classifier, tiny_folder: Pat
     assert spool.names_of(named, "ray") == (str(tiny_folder), None)
     with pytest.raises(ArgumentError, match="name or folder"):
         spool.names_of(Scorer(tiny, batch_size=1), "ray")
+
+
+def test_a_bundled_name_is_no_folder_that_lies_about(tiny: Classifier, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("default", "mine"):
+        (tmp_path / name).mkdir()
+    scorer = Scorer(tiny, batch_size=1)
+    for given, named in (
+        ("default", "default"),
+        (Path("default"), str(tmp_path / "default")),
+        ("mine", str(tmp_path / "mine")),
+        ("hf://org/repo@main", "hf://org/repo@main"),
+    ):
+        scorer.named = (given, None)
+        assert spool.names_of(scorer, "ray") == (named, None)

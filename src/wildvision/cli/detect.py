@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from wildvision.cli.inputs import positive
+from wildvision.cli.inputs import first_free, positive
 from wildvision.contract import Detections, coco_categories
 from wildvision.errors import ArgumentError
 
@@ -157,19 +157,15 @@ def _terminable() -> Iterator[None]:
 def _free_name(path: str, taken: dict[str, int]) -> str:
     """``STEM.jpg``, with the first number that makes it free where it is taken; cut where names may not be longer.
 
-    ``taken`` holds names and how far each was counted, in small letters, for some file systems know no capitals.
+    Names are told apart in small letters, for some file systems know no capitals.
     """
     known = sys.getfilesystemencoding()  # of the names of files, which may have come by it as bytes of another
     stem = Path(path).stem.encode(known, "backslashreplace").decode(known)
-    first = name = _cut(stem, LONGEST - len(".jpg")) + ".jpg"
-    number = taken.get(first.lower(), 0)
-    while name.lower() in taken:
-        number += 1
-        end = f"~{number + 1}.jpg"
-        name = _cut(stem, LONGEST - len(end)) + end
-    taken[first.lower()] = number
-    taken.setdefault(name.lower(), 0)
-    return name
+
+    def ending(end: str) -> str:
+        return _cut(stem, LONGEST - len(end)) + end
+
+    return first_free(ending(".jpg"), taken, lambda number: ending(f"~{number}.jpg"), key=str.lower)
 
 
 def _cut(text: str, most: int) -> str:

@@ -6,8 +6,8 @@ import argparse
 import math
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from pathlib import PurePath
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path, PurePath
 
 from wildvision.contract import PHOTO_SUFFIXES
 
@@ -33,9 +33,9 @@ def positive_number(text: str) -> float:
 def expand(operands: Iterable[str], *, null: bool = False) -> Iterator[str]:
     """Paths of photos, in the order of the operands.
 
-    A folder is walked in sorted order, links to folders are not followed, and files without a photo's suffix are left
-    out; a folder that cannot be read stands for itself, so that it gets a row with its status. Everything else
-    is passed on as it is, whether it exists or not.
+    A folder is walked as :class:`wildvision.scoring.sources.Folder` says, and files without a photo's suffix are left
+    out; a folder that cannot be read stands for itself, so that it gets a row with its status. Everything else is
+    passed on as it is, whether it exists or not.
 
     Args:
         operands: Files, folders, or ``-`` for a list on standard input.
@@ -53,13 +53,35 @@ def _one(path: str) -> Iterator[str]:
     if not os.path.isdir(path):  # noqa: PTH112  (a Path would fold "./a" and refuse nothing that os takes)
         yield path
         return
-    unreadable: list[str] = []
-    for folder, subfolders, files in os.walk(path, onerror=lambda e: unreadable.append(str(e.filename))):
-        subfolders.sort()
-        for name in sorted(files):
-            if PurePath(name).suffix.lower() in PHOTO_SUFFIXES:
-                yield os.path.join(folder, name)  # noqa: PTH118
-    yield from unreadable
+    from wildvision.scoring.sources import walk
+
+    for relative, entry, _ in walk(Path(path)):
+        if entry is None:  # a folder that cannot be listed
+            yield path if relative == "./" else os.path.join(path, relative.rstrip("/"))  # noqa: PTH118
+        elif PurePath(entry.name).suffix.lower() in PHOTO_SUFFIXES:
+            yield os.path.join(path, relative)  # noqa: PTH118
+
+
+def first_free(
+    name: str, taken: dict[str, int], numbered: Callable[[int], str], *, key: Callable[[str], str] = str
+) -> str:
+    """``name``, or the first of ``numbered(2)``, ``numbered(3)``, … that is free where it is taken.
+
+    Args:
+        name: What is wanted.
+        taken: Keys of all names that were given, each with how far it was counted: the same name many times is not
+            counted from the start again. Brought up to date.
+        numbered: The name with a number.
+        key: What names that may not stand side by side have in common.
+    """
+    wanted = key(name)
+    number = taken.get(wanted, 1)
+    while key(name) in taken:
+        number += 1
+        name = numbered(number)
+    taken[wanted] = number
+    taken.setdefault(key(name), 1)
+    return name
 
 
 def _listed(null: bool) -> Iterator[str]:

@@ -8,8 +8,9 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import partial
 
-from wildvision.cli.inputs import expand, positive
+from wildvision.cli.inputs import expand, first_free, positive
 from wildvision.contract import PHOTO_SUFFIXES, Decision, Prediction
 from wildvision.errors import ArgumentError
 
@@ -43,25 +44,22 @@ def run(args: argparse.Namespace) -> int:
         suffixes = " ".join(sorted(PHOTO_SUFFIXES))
         raise ArgumentError(f"no photos in {' '.join(args.photos)!r}; looked for files ending in {suffixes}")
     from wildvision.models import load_classifier
+    from wildvision.scoring.items import printable
 
     classifier = load_classifier(args.model, device=args.device)
     inputs, names = itertools.tee(itertools.chain([first], paths))
     predictions = classifier.predict(inputs, batch_size=args.batch_size)
-    scored = zip(names, predictions, strict=True)
+    scored = zip(map(printable, names), predictions, strict=True)
     failed = _print_json(scored) if args.json else _print_table(scored)
     return 1 if failed else 0
 
 
 def _print_json(scored: Iterable[tuple[str, Prediction]]) -> int:
-    issued: set[str] = set()
+    taken: dict[str, int] = {}
     failed = 0
-    for name, prediction in scored:
-        path = prediction.path or name  # the former is Unicode, whatever the encoding of the file's name
-        unique = next(
-            n for n in itertools.chain([path], (f"{path}#{i}" for i in itertools.count(2))) if n not in issued
-        )
-        issued.add(unique)
-        print(json.dumps(prediction.to_row(id=unique)), flush=True)
+    for path, prediction in scored:
+        unique = first_free(path, taken, partial("{}#{}".format, path))
+        print(json.dumps({**prediction.to_row(id=unique), "path": path}), flush=True)
         failed += not prediction.ok
     return failed
 

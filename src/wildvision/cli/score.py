@@ -61,7 +61,7 @@ def _add_input_arguments(group: argparse._ArgumentGroup) -> None:
         ("listing", "identifier of the advert"),
     ):
         group.add_argument(f"--{name}-column", metavar="NAME", help=f"column of the manifest with the {what}")
-    group.add_argument("--shard", default="0/1", metavar="I/N", help="score only part I (from 0) of N of the source")
+    group.add_argument("--shard", default="0/1", metavar="I/N", help="score only part I (0 to N-1) of N of the source")
     group.add_argument(
         "--max-megapixels",
         type=positive_number,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, get_args
 
 from wildvision.errors import ArgumentError
 from wildvision.scoring.items import Item
@@ -15,10 +17,14 @@ from wildvision.scoring.pool import DecodePool, Isolation
 from wildvision.scoring.remote import PUBLIC_ONLY, RemotePolicy
 from wildvision.scoring.rows import ROW_FIELDS
 from wildvision.scoring.scorer import Scorer, row_of
+from wildvision.scoring.settings import at_least_one
 
 
 class BatchPredictor:
     """Scores batches given as columns. Loads its models at the first batch and keeps them.
+
+    Several threads may share one: their batches take turns. A process forked off starts decode workers of its own, and
+    runs a network that the parent ran on the CPU on one thread; a model on a GPU does not survive a fork.
 
     Args:
         classifier: Name, folder, card or Hub reference of a classifier, as for ``load_classifier``. A loaded classifier
@@ -30,6 +36,9 @@ class BatchPredictor:
         isolation: ``process`` or ``thread``, see :class:`~wildvision.scoring.pool.DecodePool`.
         remote: What may be fetched from where.
         options: ``device``, ``backend``, ``precision`` and ``limits`` for models given by name.
+
+    Raises:
+        ArgumentError: ``batch_size`` or ``workers`` is no whole number above 0, or there is no such ``isolation``.
     """
 
     def __init__(
@@ -44,11 +53,15 @@ class BatchPredictor:
         remote: RemotePolicy = PUBLIC_ONLY,
         **options: Any,
     ) -> None:
+        at_least_one("batch_size", batch_size)
+        at_least_one("workers", workers)
+        if isolation not in get_args(Isolation):
+            raise ArgumentError(f"isolation must be one of {', '.join(get_args(Isolation))}; received {isolation!r}")
         self._models = (classifier, detector)
         self._columns, self._remote, self._options = columns, remote, options
         self._batch_size, self._workers, self._isolation = batch_size, workers, isolation
         self._scorer: Scorer | None = None
-        self._pool: DecodePool | None = None
+        self._places: dict[int, _Place] = {}
 
     def __call__(self, columns: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
         """Score one batch.
@@ -79,8 +92,22 @@ class BatchPredictor:
         return {field: [row[field] for row in rows] for field in ROW_FIELDS} | further
 
     def stream(self, items: Iterable[Item]) -> Iterator[tuple[Item, Scored]]:
-        """Score items lazily, in order; what Spark tasks run."""
-        scorer, pool = self._load()
+        """Score items lazily, in order; what Spark tasks run. Other threads wait until the last item is through.
+
+        Raises:
+            ArgumentError: This thread has another stream of the predictor open, for which it would wait forever.
+        """
+        place = self._place()
+        if place.holder == threading.get_ident():
+            raise ArgumentError("this thread has a stream of the predictor open; finish or close that first")
+        with place.turn:
+            place.holder = threading.get_ident()
+            try:
+                yield from self._score(items, *self._load(place))
+            finally:
+                place.holder = None
+
+    def _score(self, items: Iterable[Item], scorer: Scorer, pool: DecodePool) -> Iterator[tuple[Item, Scored]]:
         flying: dict[int, Item] = {}
 
         def feed() -> Iterator[tuple[int, Any]]:
@@ -94,9 +121,12 @@ class BatchPredictor:
                 pool.release()
 
     def close(self) -> None:
-        """End the decode workers; the next batch starts them again."""
-        if self._pool is not None:
-            self._pool.close()
+        """End the decode workers, once no other thread has a batch under way; the next batch starts them again."""
+        place = self._place()
+        own = place.holder == threading.get_ident()  # a stream that was broken off
+        with contextlib.nullcontext() if own else place.turn:
+            if place.pool is not None:
+                place.pool.close()
 
     def __enter__(self) -> BatchPredictor:
         return self
@@ -110,13 +140,44 @@ class BatchPredictor:
                 raise ArgumentError(
                     "a BatchPredictor with a loaded model does not pickle; construct it with the model's name or folder"
                 )
-        return {**self.__dict__, "_scorer": None, "_pool": None}
+        return {**self.__dict__, "_scorer": None, "_places": {}}
 
-    def _load(self) -> tuple[Scorer, DecodePool]:
+    def _place(self) -> _Place:
+        """What belongs to this process; a fork's copy of the parent's is dropped, its workers and locks among it."""
+        here = os.getpid()
+        for pid in [pid for pid in list(self._places) if pid != here]:
+            self._places.pop(pid, None)
+            if self._scorer is not None:
+                _survive_fork()
+        return self._places.setdefault(here, _Place())
+
+    def _load(self, place: _Place) -> tuple[Scorer, DecodePool]:
         if self._scorer is None:
             self._scorer = Scorer(*self._models, batch_size=self._batch_size, **self._options)
-        if self._pool is None:
+        if place.pool is None:
             window = max(4 * self._batch_size, 8 * self._workers)
             loader = self._scorer.loader(self._remote)
-            self._pool = DecodePool(loader, workers=self._workers, window=window, isolation=self._isolation)
-        return self._scorer, self._pool
+            place.pool = DecodePool(loader, workers=self._workers, window=window, isolation=self._isolation)
+        return self._scorer, place.pool
+
+
+class _Place:
+    """What a predictor has in one process.
+
+    Attributes:
+        turn: Held while a batch is under way.
+        holder: The thread that holds it.
+        pool: The decode workers.
+    """
+
+    def __init__(self) -> None:
+        self.turn = threading.Lock()
+        self.holder: int | None = None
+        self.pool: DecodePool | None = None
+
+
+def _survive_fork() -> None:
+    """The threads of a network did not come along, and OpenMP would wait for them."""
+    import torch
+
+    torch.set_num_threads(1)

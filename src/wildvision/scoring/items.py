@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import numbers
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -114,19 +115,19 @@ class Shard:
     count: int = 1
 
     def __post_init__(self) -> None:
-        if self.count < 1 or not 0 <= self.index < self.count:
-            raise ArgumentError(
-                f"a shard is INDEX/COUNT with 0 <= INDEX < COUNT, such as 0/4; received {self.index}/{self.count}"
-            )
+        whole = isinstance(self.index, int) and isinstance(self.count, int)
+        if not whole or self.count < 1 or not 0 <= self.index < self.count:
+            raise _no_shard(f"{self.index}/{self.count}")
 
     @classmethod
     def parse(cls, text: str) -> Shard:
         """Read ``"i/n"``."""
         left, _, right = text.partition("/")
         try:
-            return cls(int(left), int(right))
+            index, count = int(left), int(right)
         except ValueError as e:
-            raise ArgumentError(f"a shard is INDEX/COUNT, such as 0/4; received {text!r}") from e
+            raise _no_shard(text) from e
+        return cls(index, count)
 
     def of(self, items: Iterable[Item]) -> Iterator[Item]:
         """The items of this shard."""
@@ -136,8 +137,24 @@ class Shard:
         return f"{self.index}/{self.count}"
 
 
+def _no_shard(received: str) -> ArgumentError:
+    return ArgumentError(f"a shard is INDEX/COUNT with 0 <= INDEX < COUNT, such as 0/4; received {received!r}")
+
+
 WHOLE = Shard()
 """All of a source."""
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is left out of every walk and archive, with all that lies in it."""
+    return name == "__MACOSX" or (name.startswith(".") and name not in (".", ".."))
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a cell holds nothing: ``None``, or what tables put there (NaN; pandas' ``NA`` and ``NaT``)."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, numbers.Real) and bool(value != value)
 
 
 def printable(text: str) -> str:
@@ -163,12 +180,14 @@ def plain(value: Any, depth: int = 0) -> Any:
     """A value of a source's column as JSON can hold it; times become ISO text, bytes become base64."""
     if isinstance(value, str):
         return printable(value)
-    if value is None or isinstance(value, bool):
+    if is_missing(value):
+        return None
+    if isinstance(value, bool):
         return value
     if isinstance(value, int):
         return value if value.bit_length() <= _LARGEST_BITS else hex(value)
     if isinstance(value, float):
-        return value if value == value and abs(value) != float("inf") else None
+        return value if abs(value) != float("inf") else None
     if isinstance(value, bytes | bytearray | memoryview):
         return base64.b64encode(bytes(value)).decode()
     if depth == _DEEPEST:

@@ -6,6 +6,7 @@ A row that makes no sense still becomes an item, with the reason: N rows in, N r
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -17,7 +18,7 @@ from typing import Any
 
 from wildvision.contract import Status
 from wildvision.errors import ArgumentError
-from wildvision.scoring.items import Failure, Item, checksum, file_sha256, plain, printable
+from wildvision.scoring.items import Failure, Item, checksum, file_sha256, is_hidden, is_missing, plain, printable
 from wildvision.scoring.remote import PUBLIC_ONLY, RemotePolicy, is_url, open_remote
 
 MANIFEST_SUFFIXES = (".txt", ".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
@@ -27,8 +28,8 @@ _BYTES = ("bytes", "image_bytes", "content")
 _IDS = ("id", "image_id", "photo_id")
 _LISTINGS = ("listing_id", "listing", "ad_id", "advert_id", "item_id")
 _LONGEST_FIELD = 16 << 20  # characters of a CSV field; the module's own limit of 128 Ki is less than some adverts have
-_HEAD = 100
-"""Rows of JSONL of which one must name a photo, lest the fault is taken for theirs and not for the column's name."""
+HEAD = 100
+"""Rows with keys of their own of which one must name a photo, lest a wrong column name passes for their fault."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Columns:
         """
         for wanted in (self.path, self.bytes, self.id, self.listing):
             if wanted is not None and wanted not in names:
-                raise ArgumentError(f"the manifest has no column {wanted!r}; it has {', '.join(names)}")
+                raise ArgumentError(f"the manifest has no column {wanted!r}; it has {', '.join(map(str, names))}")
         given = self.path or self.bytes
         found = Columns(
             self.path or (None if given else _first(_PATHS, names)),
@@ -66,7 +67,7 @@ class Columns:
         if not (found.path or found.bytes):
             raise ArgumentError(
                 f"no column holds the photo: expected one of {', '.join(_PATHS + _BYTES)}; the manifest has "
-                f"{', '.join(names) or 'no columns'}. Name it with columns=Columns(path=...) or --path-column"
+                f"{', '.join(map(str, names)) or 'no columns'}. Name it with columns=Columns(path=...) or --path-column"
             )
         return found
 
@@ -77,7 +78,7 @@ BY_NAME = Columns()
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest file, on this machine or behind a URL.
+    """A manifest file, on this machine or behind a URL, or a folder of Parquet files that are one table.
 
     Attributes:
         path: Path or URL of the manifest.
@@ -93,7 +94,9 @@ class Manifest:
         """Kind, place and, on this machine, digest."""
         known: dict[str, Any] = {"kind": "manifest", "path": printable(self.path)}
         if not is_url(self.path):
-            known["sha256"] = file_sha256(Path(self.path))
+            digests = [file_sha256(path) for path in self._files()]
+            one = not Path(self.path).is_dir()
+            known["sha256"] = digests[0] if one else hashlib.sha256("".join(digests).encode()).hexdigest()
         return known
 
     def count(self) -> int | None:
@@ -103,19 +106,19 @@ class Manifest:
         if self._suffix == ".parquet":
             import pyarrow.parquet as pq
 
-            return int(pq.read_metadata(self.path).num_rows)
+            return sum(int(pq.read_metadata(path).num_rows) for path in self._files())
         return sum(1 for _ in self._records())
 
     def __iter__(self) -> Iterator[Item]:
         base = self.path.rpartition("/")[0] if is_url(self.path) else str(Path(self.path).parent)
         varied = self._suffix in (".jsonl", ".ndjson")  # whose rows may differ in their keys
         records = self._records()
-        head = list(islice(records, _HEAD)) if varied else []
+        head = list(islice(records, HEAD)) if varied else []
         self._refuse_hopeless(head)
         columns: Columns | None = None
         for number, record in enumerate(chain(head, records)):
             if isinstance(record, str):
-                yield _bad_row(number, record, record)
+                yield bad_row(number, record, record)
                 continue
             if columns is None or varied:
                 try:
@@ -123,7 +126,7 @@ class Manifest:
                 except ArgumentError as e:
                     if not varied:
                         raise
-                    yield _bad_row(number, str(e), json.dumps(plain(record)))
+                    yield bad_row(number, str(e), json.dumps(plain(record)))
                     continue
             yield item_of(record, number, columns, base=base)
 
@@ -144,6 +147,10 @@ class Manifest:
     def _suffix(self) -> str:
         return Path(self.path.partition("?")[0] if is_url(self.path) else self.path).suffix.lower()
 
+    def _files(self) -> list[Path]:
+        path = Path(self.path)
+        return part_files(path) if path.is_dir() else [path]
+
     def _open(self) -> Any:
         if is_url(self.path):
             return open_remote(self.path, self.policy, stream=self._suffix != ".parquet")
@@ -151,10 +158,12 @@ class Manifest:
 
     def _records(self) -> Iterator[Mapping[str, Any] | str]:
         """Rows as mappings; a row that cannot be read as the reason why."""
+        if self._suffix == ".parquet":
+            for file in [self.path] if is_url(self.path) else self._files():
+                with self._open() if is_url(self.path) else Path(file).open("rb") as raw:
+                    yield from _parquet(raw, str(file), self.columns)
+            return
         with self._open() as raw:
-            if self._suffix == ".parquet":
-                yield from _parquet(raw, self.columns)
-                return
             text = io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
             if self._suffix in (".csv", ".tsv"):
                 yield from _table(text, "\t" if self._suffix == ".tsv" else ",")
@@ -162,6 +171,16 @@ class Manifest:
                 yield from ({"path": line} for line in (raw.strip("\r\n") for raw in text) if line.strip())
             else:
                 yield from (_parsed(line) for line in text if line.strip())
+
+
+def part_files(folder: Path) -> list[Path]:
+    """The Parquet files of a table that Spark, Dask and their like wrote as a folder, in sorted order."""
+    found = (path for path in folder.rglob("*.parquet") if path.is_file())
+    return sorted(p for p in found if not any(map(_is_private, p.relative_to(folder).parts)))
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith("_") or is_hidden(name)  # of the writer: _SUCCESS, _temporary/, _metadata
 
 
 def item_of(record: Mapping[str, Any], number: int, columns: Columns, *, base: str | None) -> Item:
@@ -176,8 +195,8 @@ def item_of(record: Mapping[str, Any], number: int, columns: Columns, *, base: s
     used = {columns.path, columns.bytes, columns.id, columns.listing}
     id_, listing = text_of(record.get(columns.id or "")), text_of(record.get(columns.listing or ""))
     extra = {k: v for k, v in record.items() if k not in used}
-    data = record.get(columns.bytes or "")
-    path = record.get(columns.path or "")
+    data = _cell(record, columns.bytes)
+    path = _cell(record, columns.path)
     if path is not None and not isinstance(path, str | os.PathLike):
         data, path = path, None  # a column "image" may hold arrays, PIL images or bytes
     if isinstance(data, Mapping) and "bytes" in data:  # how Hugging Face datasets store a photo
@@ -188,34 +207,60 @@ def item_of(record: Mapping[str, Any], number: int, columns: Columns, *, base: s
         if data is None:
             payload = shown if base is None or is_url(shown) else _join(base, shown)
     if data is not None:
-        stamp = read_stamp(data)
+        payload, stamp = in_memory(data)
     if payload is None:
         payload = Failure(Status.NOT_FOUND, f"row {number} of the manifest names no photo")
     return Item(id_ if id_ is not None else str(number), shown or None, payload, listing, extra, stamp)
 
 
-def _bad_row(number: int, reason: str, stamp: str) -> Item:
+def _cell(record: Mapping[str, Any], column: str | None) -> Any:
+    value = record.get(column or "")
+    return None if is_missing(value) else value
+
+
+def bad_row(number: int, reason: str, stamp: str) -> Item:
+    """The item of a row that names no photo."""
     failure = Failure(Status.UNREADABLE, f"row {number} of the manifest: {reason}")
     return Item(str(number), None, failure, stamp=stamp)
 
 
-def read_stamp(value: Any) -> str:
-    """What changes when an in-memory photo changes."""
+def in_memory(value: Any) -> tuple[Any, str]:
+    """The payload of an in-memory photo, and what changes when it does.
+
+    A PIL image whose file breaks off shows that only when it is read, and would not reach a decode process.
+    """
     if isinstance(value, bytes | bytearray | memoryview):
-        return checksum(bytes(value))
-    if hasattr(value, "tobytes"):  # arrays and PIL images
-        return checksum(value.tobytes())
-    return ""
+        return value, checksum(bytes(value))
+    if not hasattr(value, "tobytes"):
+        return value, ""
+    try:
+        return value, checksum(value.tobytes())  # arrays and PIL images
+    except Exception:
+        from wildvision.imaging import decode
+
+        found = decode(value)
+        reason = found.error or "the photo cannot be read"
+        return Failure(Status.UNREADABLE if found.status is Status.OK else found.status, reason), reason
 
 
-def _parquet(raw: Any, columns: Columns) -> Iterator[Mapping[str, Any]]:
+def _parquet(raw: Any, name: str, columns: Columns) -> Iterator[Mapping[str, Any]]:
+    """Rows of a Parquet file.
+
+    Raises:
+        ArgumentError: It is damaged, or no column can hold the photo.
+    """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    file = pq.ParquetFile(raw)
-    names = file.schema_arrow.names
-    heavy = columns.resolve(names).bytes or "image" in names
-    for batch in file.iter_batches(batch_size=32 if heavy else 1024):
-        yield from batch.to_pylist()
+    try:
+        file = pq.ParquetFile(raw)
+        names = file.schema_arrow.names
+        heavy = columns.resolve(names).bytes or "image" in names
+        for batch in file.iter_batches(batch_size=32 if heavy else 1024):
+            yield from batch.to_pylist()
+    except (pa.ArrowException, OSError) as e:
+        reason = " ".join(str(e).split())
+        raise ArgumentError(f"{name!r} cannot be read as Parquet ({reason}); write or copy it again") from e
 
 
 def _join(base: str, path: str) -> str:
@@ -259,5 +304,5 @@ def _first(candidates: tuple[str, ...], names: Mapping[str, Any] | list[str]) ->
 
 
 def text_of(value: Any) -> str | None:
-    """An identifier as a source gives it; an empty one is none."""
-    return None if value is None or value == "" else str(value)
+    """An identifier as a source gives it; an empty or missing one is none."""
+    return None if is_missing(value) or value == "" else str(value)

@@ -55,10 +55,17 @@ class DecodePool:
             raise ArgumentError(f"workers and window must be at least 1; received {workers} and {window}")
         if isolation not in ("process", "thread"):
             raise ArgumentError(f"isolation must be 'process' or 'thread'; received {isolation!r}")
-        isolated = isolation == "process" and os.name == "posix"
-        self._loads = [_Process(loader).load if isolated else _in_thread(loader) for _ in range(workers)]
-        self._window = window
+        self._loader, self._workers, self._window = loader, workers, window
+        self._isolated = isolation == "process" and os.name == "posix"
+        self._begin()
+
+    def _begin(self) -> None:
+        """Workers that no other process has a hand on."""
+        load = self._loader
+        self._loads = [_Process(load).load if self._isolated else _in_thread(load) for _ in range(self._workers)]
         self._run: _Run | None = None
+        self._turn = threading.Lock()
+        self._pid = os.getpid()
 
     def __enter__(self) -> DecodePool:
         return self
@@ -67,7 +74,7 @@ class DecodePool:
         self.close()
 
     def run(self, payloads: Iterable[tuple[int, Any]], *, linger: float = 0.2) -> Iterator[tuple[int, Loaded] | None]:
-        """Load every payload. One run at a time.
+        """Load every payload. One run at a time; a process forked off gets workers of its own.
 
         Args:
             payloads: ``(number, payload)``; iterated on a thread of the pool.
@@ -75,12 +82,23 @@ class DecodePool:
 
         Yields:
             ``(number, loaded)`` by order of arrival. :meth:`release` must be called for each of them sooner or later.
+
+        Raises:
+            WildvisionError: Another run is under way.
         """
-        self._run = run = _Run(self._loads, self._window, payloads)
+        if self._pid != os.getpid():
+            self._begin()
+        turn = self._turn
+        if not turn.acquire(blocking=False):
+            raise WildvisionError("a run of this pool is under way; finish or close it first, or use another pool")
         try:
-            yield from run.arrivals(linger)
+            self._run = run = _Run(self._loads, self._window, payloads)
+            try:
+                yield from run.arrivals(linger)
+            finally:
+                run.end()
         finally:
-            run.end()
+            turn.release()
 
     def release(self, photos: int = 1) -> None:
         """Say that photos have left the pipeline; as many new ones are taken in."""
@@ -89,6 +107,8 @@ class DecodePool:
 
     def close(self) -> None:
         """End the run, if one is under way, and all workers; what they have in hand is dropped."""
+        if self._pid != os.getpid():  # all of it is the parent's
+            return
         if self._run is not None:
             self._run.end()
         for load in self._loads:
@@ -183,11 +203,16 @@ class _Process:
     def __init__(self, loader: Loader) -> None:
         self._loader = loader
         self._closing = threading.Event()
+        self._turn = threading.Lock()  # a run that ends does not wait for what its workers have in hand
         self._child: subprocess.Popen[bytes] | None = None
         self._pipe: Connection[bytes, bytes] | None = None
 
     def load(self, payload: Any, closing: threading.Event) -> Loaded:
         """What the worker makes of a payload; a typed failure when it hangs or dies."""
+        with self._turn:
+            return self._load(payload, closing)
+
+    def _load(self, payload: Any, closing: threading.Event) -> Loaded:
         self._closing = closing
         try:
             message = pickle.dumps(payload, protocol=5)

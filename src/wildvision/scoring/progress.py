@@ -32,7 +32,7 @@ class Counters:
         statuses: Status to number of rows, of this run.
         decisions: Decision to number of rows, of this run.
         copies: Rows of this run that are a copy of an earlier photo.
-        total: All rows of the source, once known.
+        total: All rows of the source, once they are counted; never known of archives and of most URLs.
     """
 
     resumed: int = 0
@@ -80,7 +80,7 @@ class Counters:
         lines = []
         for name, kind, samples in families:
             lines.append(f"# TYPE {prefix}_{name} {kind}")
-            lines += [f"{prefix}_{name}{labels} {value:g}" for labels, value in samples.items()]
+            lines += [f"{prefix}_{name}{labels} {value}" for labels, value in samples.items()]
         return "\n".join(lines) + "\n"
 
 
@@ -90,7 +90,7 @@ class Progress:
     Args:
         mode: How to show them.
         resumed: Rows that are there already.
-        source: What is counted, in the background, for the time that is left.
+        source: What is counted, in the background and only if somebody is told, for the time that is left.
         callback: Called beside.
     """
 
@@ -110,10 +110,10 @@ class Progress:
         if mode == "bar" or (mode == "auto" and sys.stderr.isatty()):
             self._bar = _Bar()
             self._add(_BAR_SECONDS, self._bar)
-            if source is not None:
-                threading.Thread(target=self._count, args=(source,), daemon=True).start()
         elif mode == "json":
             self._add(_JSON_SECONDS, _log_json)
+        if source is not None and self._reports:
+            threading.Thread(target=self._count, args=(source,), daemon=True).start()
 
     def __enter__(self) -> Progress:
         return self

@@ -63,7 +63,7 @@ def score_dataset(
         A ``ray.data.Dataset`` with the columns of the row contract; write it with ``write_parquet``. Rows keep the
         order of the dataset if ``DataContext.execution_options.preserve_order`` is set.
     """
-    ray = _import_ray()
+    ray = import_ray()
     have, need = ray.cluster_resources().get("CPU", 0.0), decoders + actors * num_cpus + 1
     if have < need:
         logger.warning(
@@ -93,7 +93,7 @@ def run_ray(
 
     Connects to the cluster that ``RAY_ADDRESS`` names, or starts Ray on this machine.
     """
-    ray = _import_ray()
+    ray = import_ray()
     models = names_of(scorer, "ray")
     place = folder / "ray"
     shutil.rmtree(place, ignore_errors=True)
@@ -218,7 +218,8 @@ def _in_order(ray: Any) -> Iterator[None]:
         options.preserve_order = before
 
 
-def _import_ray() -> Any:
+def import_ray() -> Any:
+    """Ray, or the error that says how to get it."""
     try:
         import ray
         import ray.data

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 from wildvision.contract import Status
 from wildvision.errors import ArgumentError, MissingExtraError
-from wildvision.scoring.items import Item
+from wildvision.scoring.items import Item, is_hidden
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _HTTP = ("http://", "https://")
@@ -199,7 +199,7 @@ def _walk(fs: Any, root: str) -> Iterator[dict[str, Any]]:
             open_folders.pop()
             continue
         name = str(entry["name"]).rstrip("/")
-        if name == folder or name.rpartition("/")[2].startswith("."):
+        if name == folder or is_hidden(name.rpartition("/")[2]):
             continue
         if entry["type"] == "directory":
             open_folders.append((name, listed(name)))

@@ -14,10 +14,10 @@ from typing import Any
 from wildvision._version import __version__
 from wildvision.errors import WildvisionError
 from wildvision.scoring.items import Fingerprint, Item
-from wildvision.scoring.sinks import Part, sync_folder
+from wildvision.scoring.sinks import MANIFEST, Part, sync_folder
 
 SCHEMA = "wildvision-run/1"
-NAME = "manifest.json"
+NAME = MANIFEST
 STATE = ".state"
 """Folder inside the output folder for what only a running or interrupted run needs."""
 

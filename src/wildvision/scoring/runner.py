@@ -30,9 +30,10 @@ from wildvision.scoring.progress import Progress
 from wildvision.scoring.report import ScoreReport
 from wildvision.scoring.runmanifest import NAME, STATE, ResumeError, RunManifest, locked, skip_finished
 from wildvision.scoring.scorer import Scorer, row_of, verdict_in
-from wildvision.scoring.settings import DEFAULTS, ScoreSettings
+from wildvision.scoring.settings import DEFAULTS, Engine, ScoreSettings
 from wildvision.scoring.sinks import LOG, Part, PartWriter, read_parts, read_rows, sweep
 from wildvision.scoring.sources import Source, open_source, shard_of
+from wildvision.scoring.spool import names_of
 from wildvision.scoring.store import CacheKey, Originals, ScoreCache
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def score(
     )
     if resume and overwrite:
         raise ArgumentError("resume and overwrite exclude each other: go on with the run, or remove it?")
+    _import_engine(settings.engine)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         before = None if overwrite else RunManifest.read(folder)
@@ -89,6 +91,8 @@ def score(
         if not (folder / NAME).exists() and ((folder / LOG).exists() or any(folder.glob("part-*"))):
             raise ArgumentError(f"{folder} holds parts without a {NAME}; choose another folder")
         scorer = Scorer(classifier, detector, batch_size=settings.batch_size, **settings.model_options)
+        if settings.engine != "local":
+            names_of(scorer, settings.engine)  # refuses what its workers cannot load
         manifest = RunManifest("running", inputs.describe(), scorer.identity(), settings.recorded())
         parts: list[Part] = []
         if before is not None:
@@ -289,6 +293,18 @@ def _signals(stop: threading.Event) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _import_engine(engine: Engine) -> None:
+    """Fail where the engine is not installed, before there is a run to resume."""
+    if engine == "ray":
+        from wildvision.scoring.ray import import_ray
+
+        import_ray()
+    elif engine == "spark":
+        from wildvision.scoring.spark import import_spark
+
+        import_spark()
 
 
 def _model_key(scorer: Scorer) -> str:

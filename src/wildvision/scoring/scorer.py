@@ -30,6 +30,9 @@ Verdict = dict[str, Any]
 
 _FACTS = ("width", "height", "sha256", "phash")
 _ITEM_FIELDS = ("id", "path", "listing_id")
+SCORES = "1"
+"""Raised whenever the numbers of one and the same model may change, so that no run and no cache mixes old and new."""
+
 _HOPELESS = 256  # photos in a row on which the model failed
 _FLOOR, _STEP = 16, 4
 """Smallest batch that runs, and what sizes of batches are multiples of. Below the floor, and for what is left over when
@@ -71,6 +74,7 @@ class Scorer:
         preparer = self.classifier.preparer
         return {
             **_judgement(self.classifier),
+            "scores": SCORES,
             "classifier": self.classifier.model_id,
             "taxonomy": self.classifier.card.taxonomy_version,
             "precision": self.classifier.precision,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -74,10 +75,12 @@ class ScoreSettings:
                     f"{name} must be one of {', '.join(get_args(allowed))}; received {getattr(self, name)!r}"
                 )
         for name in ("rows_per_part", "batch_size", "actors"):
-            if getattr(self, name) < 1:
-                raise ArgumentError(f"{name} must be at least 1; received {getattr(self, name)!r}")
-        if self.workers is not None and self.workers < 1:
-            raise ArgumentError(f"workers must be at least 1; received {self.workers!r}")
+            at_least_one(name, getattr(self, name))
+        if self.workers is not None:
+            at_least_one("workers", self.workers)
+        for name, kind in _KINDS.items():
+            if not isinstance(getattr(self, name), kind):
+                raise ArgumentError(f"{name} must be a {kind.__name__}; received {getattr(self, name)!r}")
         if self.engine != "local" and self.dedupe == "near":
             raise ArgumentError("dedupe='near' needs the rows in order before they are scored: use engine='local'")
 
@@ -127,6 +130,19 @@ _CHOICES: dict[str, Any] = {
     "engine": Engine,
     "progress": ProgressMode,
 }
+
+_KINDS: dict[str, type] = {"shard": Shard, "columns": Columns, "remote": RemotePolicy, "limits": Limits}
+
+
+def at_least_one(name: str, value: Any) -> None:
+    """Refuse what is no count of something that there must be.
+
+    Raises:
+        ArgumentError: The value is no whole number, or below 1.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise ArgumentError(f"{name} must be a whole number of at least 1; received {value!r}")
+
 
 DEFAULTS = ScoreSettings()
 

@@ -14,12 +14,13 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
 
-from wildvision.errors import WildvisionError
+from wildvision.errors import ArgumentError, WildvisionError
 from wildvision.scoring.items import file_sha256
 from wildvision.scoring.rows import arrow_rows, arrow_schema
 
 Format = Literal["jsonl", "parquet"]
 LOG = "parts.jsonl"
+MANIFEST = "manifest.json"
 
 _GROUP_ROWS = 1000  # Parquet rows held in memory
 
@@ -226,10 +227,15 @@ def sweep(folder: Path, parts: Sequence[Part]) -> None:
 
 
 def read_rows(folder: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
-    """All rows of a run, in order, one part at a time; Parquet and JSONL rows come out alike."""
+    """All rows of a run, in order, one part at a time; Parquet and JSONL rows come out alike.
+
+    Raises:
+        ArgumentError: At once: there is no run in the folder.
+    """
     root = Path(folder)
-    for part in read_parts(root, mend=False):
-        yield from read_part(root / part.part)
+    if not (root / MANIFEST).exists() and not (root / LOG).exists():
+        raise ArgumentError(f"{root} holds no run: it has no {MANIFEST}")
+    return (row for part in read_parts(root, mend=False) for row in read_part(root / part.part))
 
 
 def read_part(path: Path) -> Iterator[dict[str, Any]]:

@@ -18,8 +18,18 @@ from typing import Any, Protocol, runtime_checkable
 from wildvision.contract import Status
 from wildvision.errors import ArgumentError
 from wildvision.scoring.archives import ARCHIVE_SUFFIXES, Archives
-from wildvision.scoring.items import Failure, Item, Shard, printable
-from wildvision.scoring.manifests import BY_NAME, MANIFEST_SUFFIXES, Columns, Manifest, item_of, read_stamp
+from wildvision.scoring.items import Failure, Item, Shard, is_hidden, is_missing, printable
+from wildvision.scoring.manifests import (
+    BY_NAME,
+    HEAD,
+    MANIFEST_SUFFIXES,
+    Columns,
+    Manifest,
+    bad_row,
+    in_memory,
+    item_of,
+    part_files,
+)
 from wildvision.scoring.remote import PUBLIC_ONLY, RemoteFolder, RemotePolicy, is_url
 
 
@@ -40,8 +50,8 @@ class Source(Protocol):
 class Folder:
     """Every file below a folder, walked lazily in sorted order; only one directory's names at a time are in memory.
 
-    Hidden files and folders (leading dot) are left out. Everything else is an input: a file that is no photo gets its
-    typed row. Links are followed, except back into a folder that is being walked.
+    Hidden files and folders (a leading dot, ``__MACOSX``) are left out. Everything else is an input: a file that is no
+    photo gets its typed row. Links are followed, except back into a folder that is being walked.
 
     Attributes:
         root: The folder.
@@ -65,7 +75,7 @@ class Folder:
         wanted = _matcher(self.pattern) if self.pattern else None
         skip = frozenset(_identity(p) for p in self.exclude if p.exists())
         files = {os.path.abspath(p) for p in self.exclude if not p.is_dir()}  # noqa: PTH100  (may be yet to come)
-        for relative, entry, failure in _walk(self.root, skip):
+        for relative, entry, failure in walk(self.root, skip):
             if wanted is None or wanted(relative):
                 path = os.path.join(self.root, relative)  # noqa: PTH118  (Path would normalise what the user wrote)
                 if files and os.path.abspath(path) in files:  # noqa: PTH100
@@ -97,18 +107,66 @@ class Objects:
         return len(self.values) if isinstance(self.values, Sized) else None
 
     def __iter__(self) -> Iterator[Item]:
+        held: list[Item] | None = []  # rows without a photo, until one has shown that the columns are not at fault
+        refusal: ArgumentError | None = None
         for number, value in enumerate(self.values):
-            if isinstance(value, Item):
-                yield value
-            elif isinstance(value, Mapping):
-                yield item_of(value, number, self.columns.resolve(value), base=None)
-            elif isinstance(value, str | os.PathLike):
-                path = os.fspath(value)
-                yield Item(str(number), path, path)
-            else:
-                if hasattr(value, "read") and hasattr(value, "tell"):  # a file object does not reach a worker process
-                    value = value.read(self.max_bytes + 1)
-                yield Item(str(number), None, value, stamp=read_stamp(value))
+            try:
+                item = self._item(number, value)
+            except ArgumentError as e:
+                item = bad_row(number, str(e), str(e))
+                if held is not None:
+                    refusal = refusal or e
+                    held.append(item)
+                    if len(held) == HEAD:
+                        break
+                    continue
+            if held is not None:
+                yield from held
+                held = None
+            yield item
+        if held and refusal:
+            raise refusal
+
+    def _item(self, number: int, value: Any) -> Item:
+        if isinstance(value, Item):
+            return value
+        if isinstance(value, Mapping):
+            return item_of(value, number, self.columns.resolve(value), base=None)
+        if isinstance(value, str | os.PathLike):
+            path = os.fspath(value)
+            return Item(str(number), path, path)
+        if is_missing(value):
+            return Item(str(number), None, Failure(Status.NOT_FOUND, f"element {number} is missing"), stamp="missing")
+        if hasattr(value, "read") and hasattr(value, "tell"):  # a file object does not reach a worker process
+            try:
+                value = value.read(self.max_bytes + 1)
+            except Exception as e:  # a caller's object may raise anything
+                value = Failure(Status.UNREADABLE, f"reading the file object failed: {e!r}")
+            if isinstance(value, str):
+                value = Failure(Status.UNREADABLE, "the file object gives text; open it in binary mode ('rb')")
+        payload, stamp = in_memory(value)
+        return Item(str(number), None, payload, stamp=stamp)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A data frame (of pandas or polars) as records, row by row.
+
+    Attributes:
+        frame: The data frame.
+        names: Its columns.
+    """
+
+    frame: Any
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        polars = hasattr(self.frame, "iter_rows")
+        rows = self.frame.iter_rows() if polars else self.frame.itertuples(index=False, name=None)
+        return (dict(zip(self.names, row, strict=True)) for row in rows)
 
 
 def open_source(
@@ -122,23 +180,68 @@ def open_source(
 
     Args:
         source: A folder, a glob, a manifest (``.txt .csv .tsv .jsonl .parquet``), an archive (``.tar .tar.gz .zip``; a
-            glob of archives; WebDataset shards), one photo, a URL of any of these, an iterable, or a :class:`Source`.
+            glob of archives; WebDataset shards), one photo, a URL of any of these, an iterable, a data frame, or a
+            :class:`Source`.
         columns: Which columns of a manifest mean what; found by name where not given.
         policy: What may be fetched from where.
         exclude: Folders and files that a folder walk leaves out.
 
     Raises:
-        ArgumentError: There is no such file, or nothing that can be a source.
+        ArgumentError: There is no such file, nothing that can be a source, or a source without the columns named.
     """
     if not isinstance(source, str | os.PathLike):
-        if isinstance(source, Source):
-            return source
-        if isinstance(source, Iterable) and not isinstance(source, bytes | bytearray | Mapping):
-            return Objects(source, columns, policy.max_bytes)
+        return _from_object(source, columns, policy)
+    found = _named(os.fspath(source), columns, policy, exclude)
+    if columns != BY_NAME and not isinstance(found, Manifest):
+        given = {k: v for k, v in vars(columns).items() if v is not None}
+        options = ", ".join(f"{k}={v!r} (--{k}-column)" for k, v in given.items())
+        raise ArgumentError(f"{os.fspath(source)!r} is no manifest and has no columns; leave out {options}")
+    return found
+
+
+def _from_object(source: Any, columns: Columns, policy: RemotePolicy) -> Source:
+    if hasattr(source, "dtypes") and hasattr(source, "columns"):
+        return Objects(_table(source, columns), columns, policy.max_bytes)
+    if isinstance(source, Source) and not hasattr(source, "dtype"):  # a Series has the methods of a Source
+        return source
+    if _is_photo(source):
         raise ArgumentError(
-            f"a source is a path, a URL, an iterable of photos or a Source; received {type(source).__name__}"
+            f"one photo is scored as a list of it, score([photo], ...); received {type(source).__name__}, which is none"
         )
-    name = os.fspath(source)
+    if isinstance(source, Iterable) and not isinstance(source, Mapping):
+        return Objects(source, columns, policy.max_bytes)
+    raise ArgumentError(
+        f"a source is a path, a URL, an iterable of photos or a Source; received {type(source).__name__}"
+    )
+
+
+def _table(frame: Any, columns: Columns) -> Table:
+    """A data frame whose columns make sense.
+
+    Raises:
+        ArgumentError: It is of a kind that cannot be read row by row, or no column can hold the photos.
+    """
+    if not hasattr(frame, "iter_rows") and not hasattr(frame, "itertuples"):
+        raise ArgumentError(
+            f"a data frame is read row by row, which a {type(frame).__name__} does not offer; write it as Parquet and "
+            "score that"
+        )
+    names = tuple(map(str, frame.columns))
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ArgumentError(f"columns {', '.join(twice)} occur more than once; rename them")
+    columns.resolve(list(names))
+    return Table(frame, names)
+
+
+def _is_photo(source: Any) -> bool:
+    """Whether it is a photo itself, of which an iteration would give bytes, rows of pixels or lines of its file."""
+    if isinstance(source, bytes | bytearray | memoryview) or hasattr(source, "read") or hasattr(source, "getpixel"):
+        return True
+    pixels = hasattr(source, "dtype") and not hasattr(source, "describe")  # an array or tensor, not a Series
+    return pixels and getattr(source, "ndim", 4) < 4 and getattr(source.dtype, "kind", "u") not in "OSU"
+
+
+def _named(name: str, columns: Columns, policy: RemotePolicy, exclude: tuple[Path, ...]) -> Source:
     lower = name.lower().partition("?")[0] if is_url(name) else name.lower()
     if is_url(name):
         if lower.endswith(MANIFEST_SUFFIXES):
@@ -149,7 +252,8 @@ def open_source(
             return Objects([name])
         return RemoteFolder(name, policy)
     if Path(name).is_dir():
-        return Folder(Path(name), exclude)
+        table = Path(name).suffix.lower() == ".parquet" and part_files(Path(name))
+        return Manifest(name, columns, policy) if table else Folder(Path(name), exclude)
     if Path(name).exists():
         if lower.endswith(MANIFEST_SUFFIXES):
             return Manifest(name, columns, policy)
@@ -196,13 +300,20 @@ def _from_glob(pattern: str, policy: RemotePolicy, exclude: tuple[Path, ...]) ->
         if not archives:
             raise ArgumentError(f"no archive matches {pattern!r}")
         return Archives(archives, policy)
+    if next(iter(folder), None) is None:
+        raise ArgumentError(f"no file matches {pattern!r} (hidden files never do)")
     return folder
 
 
-def _walk(
-    root: Path, skip: frozenset[tuple[int, int]]
+def walk(
+    root: Path, skip: frozenset[tuple[int, int]] = frozenset()
 ) -> Iterator[tuple[str, os.DirEntry[str] | None, Failure | None]]:
-    """Files below ``root``, depth first: ``(relative path, entry, failure)``. ``skip`` is never entered."""
+    """Files below ``root``, depth first in sorted order, as :class:`Folder` says; ``skip`` is never entered.
+
+    Yields:
+        ``(relative path, entry, failure)``; without an entry for a folder that cannot be listed, whose path ends in
+        ``/``.
+    """
     waiting: list[str] = [""]
     open_folders: list[tuple[str, tuple[int, int], Iterator[os.DirEntry[str]]]] = []
     while waiting or open_folders:
@@ -211,7 +322,8 @@ def _walk(
             try:
                 identity, entries = _listed(root / prefix)
             except OSError as e:
-                yield f"{prefix}/", None, Failure(Status.UNREADABLE, f"this folder cannot be listed: {e.strerror}")
+                reason = f"this folder cannot be listed: {e.strerror}"
+                yield f"{prefix or '.'}/", None, Failure(Status.UNREADABLE, reason)
                 continue
             if identity not in skip and all(identity != above for _, above, _ in open_folders):
                 open_folders.append((prefix, identity, entries))
@@ -230,7 +342,7 @@ def _walk(
 
 def _listed(folder: Path) -> tuple[tuple[int, int], Iterator[os.DirEntry[str]]]:
     with os.scandir(folder) as listing:
-        entries = sorted((e for e in listing if not e.name.startswith(".")), key=lambda e: e.name)
+        entries = sorted((e for e in listing if not is_hidden(e.name)), key=lambda e: e.name)
     return _identity(folder), iter(entries)
 
 

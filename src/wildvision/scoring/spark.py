@@ -58,7 +58,7 @@ def score_dataframe(
         A DataFrame with the columns of the row contract; further columns of ``frame`` are in ``extra`` as JSON.
         Partitions and the order in them stay.
     """
-    _import_spark()
+    import_spark()
     from pyspark.sql.pandas.types import from_arrow_schema
 
     config = (classifier, detector, batch_size, workers, remote, tuple(sorted(options.items())))
@@ -91,7 +91,7 @@ def make_predict_fn(
 
 def predict_type() -> Any:
     """Spark type of what :func:`make_predict_fn` gives: status, error, decision, leaf, and a score for each group."""
-    _import_spark()
+    import_spark()
     from pyspark.sql import types as t
 
     text = [t.StructField(name, t.StringType()) for name in _VERDICT]
@@ -169,7 +169,7 @@ def _read(path: Path) -> Any:
 
 
 def _session(tasks: int) -> Any:
-    spark = _import_spark()
+    spark = import_spark()
     if active := spark.sql.SparkSession.getActiveSession():
         return active
     builder = spark.sql.SparkSession.builder.appName("wildvision").config("spark.ui.enabled", "false")
@@ -179,7 +179,8 @@ def _session(tasks: int) -> Any:
     return builder.getOrCreate()
 
 
-def _import_spark() -> Any:
+def import_spark() -> Any:
+    """Spark, or the error that says how to get it."""
     try:
         import pyspark
         import pyspark.sql

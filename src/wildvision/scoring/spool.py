@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from wildvision.errors import ArgumentError
+from wildvision.models.hub import PREFIX
+from wildvision.models.registry import BUNDLED
 from wildvision.scoring.items import Item, Slice
 from wildvision.scoring.manifests import Columns, item_of
 from wildvision.scoring.pipeline import Scored
@@ -88,6 +90,8 @@ def names_of(scorer: Scorer, engine: str) -> tuple[str, str | None]:
             raise ArgumentError(
                 f"engine={engine!r} loads models in its workers: pass the model's name or folder, not a loaded model"
             )
+        if isinstance(model, str) and (model.startswith(PREFIX) or (BUNDLED / f"{model}.json").is_file()):
+            return model  # as find_model takes it, whatever lies in the working folder
         return str(Path(model).absolute()) if Path(model).exists() else os.fspath(model)
 
     classifier, detector = scorer.named
