@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from wildvision.scoring import Counters, open_source
+from wildvision.scoring.folders import Folder
 from wildvision.scoring.progress import Progress
-from wildvision.scoring.sources import Folder
 
 OK = {"status": "ok", "decision": "pass", "copy_of": None}
 BAD = {"status": "empty", "decision": None, "copy_of": None}

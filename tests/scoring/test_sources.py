@@ -14,8 +14,8 @@ from PIL import Image
 from wildvision.contract import Status
 from wildvision.errors import ArgumentError
 from wildvision.scoring import Columns, Shard, open_source
+from wildvision.scoring.folders import Folder
 from wildvision.scoring.items import Failure, Fingerprint, Item
-from wildvision.scoring.sources import Folder
 
 
 def ids(source: Any, **options: Any) -> list[str]:

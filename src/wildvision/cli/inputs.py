@@ -33,7 +33,7 @@ def positive_number(text: str) -> float:
 def expand(operands: Iterable[str], *, null: bool = False) -> Iterator[str]:
     """Paths of photos, in the order of the operands.
 
-    A folder is walked as :class:`wildvision.scoring.sources.Folder` says, and files without a photo's suffix are left
+    A folder is walked as :class:`wildvision.scoring.folders.Folder` says, and files without a photo's suffix are left
     out; a folder that cannot be read stands for itself, so that it gets a row with its status. Everything else is
     passed on as it is, whether it exists or not.
 
@@ -53,7 +53,7 @@ def _one(path: str) -> Iterator[str]:
     if not os.path.isdir(path):  # noqa: PTH112  (a Path would fold "./a" and refuse nothing that os takes)
         yield path
         return
-    from wildvision.scoring.sources import walk
+    from wildvision.scoring.folders import walk
 
     for relative, entry, _ in walk(Path(path)):
         if entry is None:  # a folder that cannot be listed
