@@ -11,17 +11,34 @@ from pathlib import Path
 import numpy as np
 
 from training.data.dedup import Fingerprint, fingerprint, near_clusters
-from training.data.manifest import DROPPED, Record
+from training.data.manifest import AMBIGUOUS, DROPPED, NEGATIVE, Record
 from training.data.progress import track
 from training.data.split import inseparable
 from training.data.stamp import stamp
 from wildvision.errors import ArgumentError
+from wildvision.taxonomy import load_taxonomy
 
 log = logging.getLogger(__name__)
 TEST = "test"
 
 PhotoName = tuple[str, str]
 """Source and path, relative to its manifest's folder, of a photo: how the composer's banks know it."""
+
+
+def check_labels(records: Sequence[Record]) -> None:
+    """Make sure that every photo but ambiguous ones has a class of the library and the group of its class.
+
+    Raises:
+        ArgumentError: One has not.
+    """
+    taxonomy = load_taxonomy()
+    for record in records:
+        if record.group == AMBIGUOUS:
+            continue
+        if record.leaf not in taxonomy.class_names:
+            raise ArgumentError(f"{record.path}: the leaf {record.leaf!r} is unknown; see 'wildvision taxonomy'")
+        if record.group != (group := taxonomy.group_of(record.leaf) or NEGATIVE):
+            raise ArgumentError(f"{record.path}: group {record.group!r}, but its leaf {record.leaf!r} is of {group!r}")
 
 
 def check_sources(

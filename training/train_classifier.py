@@ -27,7 +27,7 @@ from training.classifier.sampling import NONE, BatchSampler
 from training.command import run_script
 from training.composer import BackgroundBank, CutoutBank, Recipe, compose, pile
 from training.evaluate import load_network, partner_run
-from training.folds import PhotoName, barred, check_paths, check_sources, held_out_rows, photo_names
+from training.folds import PhotoName, barred, check_labels, check_paths, check_sources, held_out_rows, photo_names
 from training.taught import note_taught, refuse_taught
 from wildvision.errors import ArgumentError
 from wildvision.evaluation.scores import score_table, write_scores
@@ -70,6 +70,7 @@ def main() -> None:
     )
     check_sources(config.folds, config.not_trained_on, photos.records, args.fold or ())
     check_paths(photos.records, config.folds)
+    check_labels(photos.records)
     for fold in args.fold or [None]:
         if args.scores:
             score(config, photos, fold, runs=args.runs)

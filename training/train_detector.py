@@ -27,7 +27,7 @@ from training.detector.engine import Batches, Evaluate, Run
 from training.detector.held_out import bare_detector, look, write_looked
 from training.detector.scenes import Composer, read_records, teaches
 from training.evaluate import load_network
-from training.folds import PhotoName, barred, check_sources, held_out_rows, photo_clusters, photo_names
+from training.folds import PhotoName, barred, check_labels, check_sources, held_out_rows, photo_clusters, photo_names
 from training.taught import note_taught, refuse_taught
 from training.train_classifier import check_partners
 from wildvision.errors import ArgumentError
@@ -62,6 +62,7 @@ def main() -> None:
     config = read_config(args.config, data=args.data)
     records = read_records(config.photos)
     check_sources(config.folds, config.not_trained_on, records, args.fold or ())
+    check_labels(records)
     for fold in args.fold or [None]:
         train(config, records, fold, runs=args.runs, cache=args.cache, stop_at=args.stop_at)
     if distributed.is_initialized():

@@ -257,6 +257,15 @@ def test_a_prevalence_is_a_share(given, capsys):
     assert repr(given) in capsys.readouterr().err
 
 
+def test_a_temperature_is_not_chosen_where_a_prevalence_is_to_be_met(model, tmp_path):
+    write_scores(make_table(400), tmp_path / "scores.csv")
+    arguments = ["calibrate", "--scores", str(tmp_path / "scores.csv"), "--model", str(model)]
+    for name, given, allowed in (("a", [], {"platt", "isotonic"}), ("b", ["--prevalence", "data"], None)):
+        assert main([*arguments, "--out", str(tmp_path / name), *given]) == 0
+        tried = load_card(tmp_path / name).metrics["calibration"]["ivory"]["out_of_fold_nll"]
+        assert set(tried) == (allowed or {"platt", "isotonic", "temperature"})
+
+
 def test_calibrate_takes_the_partner_along(model, tmp_path):
     other = find_model(make_tiny_model(tmp_path / "pair", name="other", seed=5) / "other.json")
     network = load_network(find_model(model))

@@ -277,6 +277,31 @@ def test_textures_teach_named_groups_and_only_what_photographs_show(photos: Phot
         refit(fitted, pretrained, part, sampler, replace(config, refit=replace(weights, textures={"gold": 1.0})))
 
 
+def test_textures_that_cannot_be_learnt_are_left_out_and_those_of_an_earlier_recipe_dropped(
+    photos: Photos, config: ClassifierConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    fitted = network(config).eval()
+    pretrained = {name: value.clone() for name, value in fitted.backbone.state_dict().items()}
+    sampler = BatchSampler(photos.records, range(len(photos)), config.sampling, size=4, seed=1)
+    weights = Refit(1.0, 0.1, renders={}, everyday=1.0, piles={}, textures={"hornbill_casque": 2.0})
+    refit(fitted, pretrained, photos, sampler, replace(config, refit=weights))
+    assert "no textures of hornbill_casque" in caplog.text
+    assert fitted.texture_head is not None
+    assert fitted.texture_head.bias.abs().max() == 0.0 == fitted.texture_head.weight.abs().max()
+    refit(fitted, pretrained, photos, sampler, replace(config, refit=replace(weights, textures={})))
+    assert fitted.texture_head is None
+    assert not [name for name in fitted.state_dict() if name.startswith("texture_head")]
+
+
+@pytest.mark.parametrize(("positives", "message"), [({"ivry": 0.1}, "unknown groups"), ({"ivory": 1.0}, "shares")])
+def test_shares_that_make_no_sense_are_refused(
+    photos: Photos, config: ClassifierConfig, positives: dict[str, float], message: str
+) -> None:
+    how = replace(config.sampling, positives={**dict.fromkeys(config.sampling.positives, 0.1), **positives})
+    with pytest.raises(ArgumentError, match=message):
+        BatchSampler(photos.records, range(len(photos)), how, size=4, seed=1)
+
+
 def test_renders_count_less_in_what_a_named_group_learns() -> None:
     rollup = Rollup.of(load_taxonomy())
     rendered = torch.tensor([False, True, False, True])

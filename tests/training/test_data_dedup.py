@@ -5,6 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from tests.training.data_helpers import picture, record, save
 from training.data.dedup import find_duplicates, fingerprint, fingerprints, near_clusters, without_spares
@@ -73,3 +74,24 @@ def test_an_unreadable_photo_has_no_fingerprint_and_stands_alone(tmp_path: Path)
     (tmp_path / "x.jpg").write_bytes(b"not a photo")
     assert fingerprint(tmp_path / "x.jpg") is None
     assert near_clusters([None, None]) == [0, 1]
+
+
+def test_a_copy_is_found_whatever_its_kind_of_file(tmp_path: Path) -> None:
+    white = np.full((120, 160, 3), 255, np.uint8)
+    cv2.circle(white, (90, 50), 40, (120, 60, 200), -1)
+    cv2.rectangle(white, (20, 70), (60, 110), (10, 200, 90), -1)
+    save(tmp_path / "white.jpg", white)
+    Image.fromarray(
+        np.dstack([np.where(white == 255, 0, white), 255 * (white < 255).any(axis=2)]).astype(np.uint8)
+    ).save(tmp_path / "transparent.png")
+    save(tmp_path / "photo.jpg", picture(1))
+    (tmp_path / "cut.jpg").write_bytes((tmp_path / "photo.jpg").read_bytes()[:-2])  # without its end marker
+    records = [record(p.name) for p in sorted(tmp_path.iterdir())]
+    found = {frozenset(r.path for r in d.members) for d in find_duplicates(records, fingerprints(records, tmp_path))}
+    assert found == {frozenset({"white.jpg", "transparent.png"}), frozenset({"photo.jpg", "cut.jpg"})}
+
+
+def test_of_a_row_that_is_there_twice_one_stays(tmp_path: Path) -> None:
+    save(tmp_path / "a.jpg", picture(1))
+    records = [record("a.jpg"), record("a.jpg")]
+    assert len(without_spares(records, find_duplicates(records, fingerprints(records, tmp_path)))) == 1

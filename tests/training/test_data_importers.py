@@ -131,3 +131,34 @@ def test_an_unmapped_class_is_an_error_that_lists_the_leaves(tmp_path: Path) -> 
         from_image_folder(tmp_path, SPEC)
     with pytest.raises(ArgumentError, match=r"class 'x' \(mapped to 'tuks'\)"):
         Import("s", GROUPS, {"x": "tuks"}).leaf("x")
+
+
+def test_labels_that_are_not_read_are_no_negatives(tmp_path: Path) -> None:
+    save(tmp_path / "images" / "a.jpg", picture(1))
+    for kind, key in (("polygonlabels", "polygonlabels"), ("rectangle", "labels")):
+        result = [{"type": kind, "original_width": 160, "original_height": 120, "value": {key: ["tusk"]}}]
+        task = {"data": {"image": "images/a.jpg"}, "annotations": [{"result": result}]}
+        (tmp_path / "ls.json").write_text(json.dumps([task]))
+        with pytest.raises(ArgumentError, match=kind):
+            from_label_studio(tmp_path, SPEC, tmp_path / "ls.json")
+    (tmp_path / "data.yaml").write_text("names: [tusk]\n")
+    with pytest.raises(ArgumentError, match="no photo has a label file"):
+        from_yolo(tmp_path, SPEC, tmp_path / "data.yaml")
+    images = [{"id": "1", "file_name": "./images/a.jpg", "width": 160, "height": 120}]
+    coco = {"categories": [{"id": 1, "name": "tusk"}], "images": images}
+    for image, annotated in ((1, False), ("1", True)):
+        coco["annotations"] = [{"image_id": image, "category_id": 1, "bbox": [0, 0, 9, 9]}]
+        (tmp_path / "coco.json").write_text(json.dumps(coco))
+        if annotated:
+            (found,) = from_coco(tmp_path, SPEC, tmp_path / "coco.json")
+            assert (found.path, found.leaf) == ("images/a.jpg", "ivory_raw")
+        else:
+            with pytest.raises(ArgumentError, match="not listed"):
+                from_coco(tmp_path, SPEC, tmp_path / "coco.json")
+
+
+def test_a_group_that_a_csv_states_is_kept(tmp_path: Path) -> None:
+    save(tmp_path / "a.jpg", picture(1))
+    (tmp_path / "t.csv").write_text("path,leaf,group\na.jpg,tusk,ambiguous\n")
+    (found,) = from_csv(tmp_path, SPEC, tmp_path / "t.csv")
+    assert (found.group, found.leaf) == ("ambiguous", "ivory_raw")

@@ -117,3 +117,8 @@ def test_a_csv_from_a_spreadsheet_is_read_and_one_in_another_encoding_is_named(t
         path.write_text(f"path,group,leaf,source\na.jpg,ivory,ivory_worked,museum\n{row}\n", encoding="utf-8")
         with pytest.raises(ArgumentError, match=r"row 2 does not have the 4 fields"):
             read_manifest(path)
+
+
+def test_one_photo_has_one_name(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("path,group,leaf,source\n./a//b.jpg,ivory,ivory_raw,s\n")
+    assert [r.path for r in read_manifest(tmp_path / "m.csv")] == ["a/b.jpg"]

@@ -12,7 +12,7 @@ from training.composer import BackgroundBank, CutoutBank
 from training.composer.backgrounds import Background
 from training.composer.cutouts import Cutout
 from training.data import Record
-from training.folds import barred, check_paths, check_sources, held_out_rows, photo_clusters, photo_names
+from training.folds import barred, check_labels, check_paths, check_sources, held_out_rows, photo_clusters, photo_names
 from wildvision.errors import ArgumentError
 
 
@@ -118,3 +118,15 @@ def test_sources_that_are_held_out_must_be_there(caplog: pytest.LogCaptureFixtur
     ):
         with pytest.raises(ArgumentError, match=message):
             check_sources(folds, without, photos[:2], wanted)
+
+
+@pytest.mark.parametrize(
+    ("leaf", "group"), [("ivory_wroked", "ivory"), ("ivory_worked", "none"), ("everyday", "ivory")]
+)
+def test_labels_that_make_no_sense_are_refused_before_anything_is_trained(
+    records: list[Record], leaf: str, group: str
+) -> None:
+    check_labels(records)
+    check_labels([replace(records[0], leaf="whatever", group="ambiguous")])
+    with pytest.raises(ArgumentError, match=leaf):
+        check_labels([*records, replace(records[0], leaf=leaf, group=group)])

@@ -58,6 +58,8 @@ def refit(
     interpolate(network.backbone, pretrained, config.refit.pretrained_share)
     if config.refit.textures:
         network.add_textures()
+    else:
+        network.drop_textures()  # of an earlier recipe
     rows = sampler.numbers
     x, textures = features(network, (np.asarray(photos.pixels[i]) for i in rows), config)
     groups = torch.tensor([[photos.records[i].group == g for g in network.rollup.groups] for i in rows]).float()
@@ -163,7 +165,7 @@ def fit_head(
         group, leaf = losses(network, logits, groups, leaves, config.loss)
         return (group * group_weights).sum() + config.loss.leaf_weight * (leaf * leaf_weights).sum()
 
-    weight, bias = _least(cost, x, network.rollup.outputs, config.refit.l2)
+    weight, bias = _least("head", cost, x, network.rollup.outputs, config.refit.l2)
     with torch.no_grad():
         network.head.weight.copy_(weight)
         network.head.bias.copy_(bias)
@@ -187,23 +189,30 @@ def fit_textures(network: Network, x: Tensor, groups: Tensor, group_weights: Ten
         raise ArgumentError(f"refit.textures names unknown groups {unknown}; known: {', '.join(names)}")
     if network.texture_head is None:
         return
-    columns = [names.index(group) for group in shares]
+    shown = groups.sum(dim=0)
+    columns = [k for k in (names.index(group) for group in shares) if 0 < shown[k] < len(groups)]
+    if unseen := sorted(set(shares) - {names[k] for k in columns}):
+        log.warning("no textures of %s: there are no photographs of it, or of nothing else", ", ".join(unseen))
     wanted, weights = groups[:, columns], group_weights[:, columns] / group_weights[:, columns].sum(dim=0)
 
     def cost(logits: Tensor) -> Tensor:
         return (F.binary_cross_entropy_with_logits(logits, wanted, reduction="none") * weights).sum()
 
-    weight, bias = _least(cost, x, len(columns), config.refit.l2)
+    network.texture_head.weight.data.zero_()
+    network.texture_head.bias.data.zero_()
+    if not columns:
+        return
+    weight, bias = _least("textures", cost, x, len(columns), config.refit.l2)
     share = torch.tensor([shares[names[k]] for k in columns])
     with torch.no_grad():
-        network.texture_head.weight.zero_()[columns] = share[:, None] * weight
-        network.texture_head.bias.zero_()[columns] = share * bias
+        network.texture_head.weight[columns] = share[:, None] * weight
+        network.texture_head.bias[columns] = share * bias
 
 
-def _least(cost: Callable[[Tensor], Tensor], x: Tensor, outputs: int, l2: float) -> tuple[Tensor, Tensor]:
+def _least(name: str, cost: Callable[[Tensor], Tensor], x: Tensor, outputs: int, l2: float) -> tuple[Tensor, Tensor]:
     """Weights ``(outputs, d)`` and biases of the linear layer over ``x`` whose logits cost least; L-BFGS from zero.
 
-    ``l2`` weighs the penalty on the weights of standardised features.
+    ``l2`` weighs the penalty on the weights of standardised features; ``name`` goes into the log.
     """
     mean, deviation = x.mean(0), x.std(0) + 1e-6
     x = (x - mean) / deviation
@@ -218,6 +227,6 @@ def _least(cost: Callable[[Tensor], Tensor], x: Tensor, outputs: int, l2: float)
         return loss
 
     optimiser.step(evaluate)  # type: ignore[no-untyped-call]
-    log.info("a layer fitted on %d photos, loss %.4f", len(x), evaluate().item())
+    log.info("%s fitted on %d photos, loss %.4f", name, len(x), evaluate().item())
     with torch.no_grad():
         return weight / deviation, bias - (weight / deviation) @ mean

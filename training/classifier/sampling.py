@@ -11,6 +11,7 @@ import numpy as np
 from training.classifier.config import Sampling
 from training.data.manifest import Record
 from wildvision.errors import ArgumentError
+from wildvision.taxonomy import load_taxonomy
 
 NONE = "none"
 K = TypeVar("K")
@@ -33,7 +34,12 @@ class BatchSampler:
             pools[r.group][r.leaf][r.synthetic][r.source][r.object_id or str(i)].append(i)
         if without := sorted(set(pools) - {NONE, *how.positives}):
             raise ArgumentError(f"sampling.positives gives no share to {without}, of which there are photos")
+        known = load_taxonomy().group_names
+        if unknown := sorted(set(how.positives) - set(known)):
+            raise ArgumentError(f"sampling.positives names unknown groups {unknown}; known: {', '.join(known)}")
         shares = {group: share for group, share in how.positives.items() if group in pools}
+        if min(shares.values(), default=0.0) < 0 or sum(shares.values()) >= 1:
+            raise ArgumentError(f"sampling.positives are shares that leave some to the rest; received {shares}")
         shares[NONE] = 1.0 - sum(shares.values())
         numbers: list[int] = []
         weights: list[float] = []

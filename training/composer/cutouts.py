@@ -16,6 +16,7 @@ from training.data.manifest import NEGATIVE, Box, Record
 from training.data.masks import U2NETP, Image, Mask, read_mask, read_rgb
 from training.data.progress import track
 from wildvision.errors import ArgumentError
+from wildvision.taxonomy import load_taxonomy
 
 SIDE = 256
 """Longest side of a kept cut-out in pixels."""
@@ -190,7 +191,8 @@ def build_cutouts(
                 leaf = best.leaf or leaf
             pixels = cut_out(image, _only(alpha, part))
             if pixels is not None:
-                found.append(Cutout(pixels, leaf, record.group, record.source, record.object_id, record.path))
+                group = load_taxonomy().group_of(leaf) or NEGATIVE  # a look-alike may lie beside a product
+                found.append(Cutout(pixels, leaf, group, record.source, record.object_id, record.path))
     return found
 
 

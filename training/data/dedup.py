@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from training.data.manifest import TRUST, UNUSED, Record
 from training.data.progress import track
+from wildvision.imaging import decode
 
 MAX_BITS = 6
 MAX_TONE = 6.0
@@ -58,19 +59,16 @@ class Duplicate:
 
 
 def fingerprint(path: Path) -> Fingerprint | None:
-    """Fingerprint of one photo, ``None`` when it cannot be read."""
+    """Fingerprint of one photo as models see it (upright, alpha on white), ``None`` when it cannot be read."""
     import imagehash
     from PIL import Image, ImageOps
 
-    try:
-        data = path.read_bytes()
-        with Image.open(path) as file:
-            file.draft("RGB", (256, 256))
-            image = ImageOps.exif_transpose(file).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    pixels = decode(path, target=256).image
+    if pixels is None:
         return None
+    image = Image.fromarray(pixels)
     return Fingerprint(
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         phash=int(str(imagehash.phash(image)), 16),
         mirrored=int(str(imagehash.phash(ImageOps.mirror(image))), 16),
         thumb=np.asarray(image.resize((8, 8), Image.Resampling.BOX), np.int16),
@@ -132,8 +130,9 @@ def without_spares(records: Sequence[Record], duplicates: Sequence[Duplicate]) -
 
     Sets whose labels conflict are dropped whole: which label is right cannot be known here.
     """
-    spare = {r.path for d in duplicates for r in (d.members if d.conflict else d.members[1:])}
-    return [record for record in records if record.path not in spare]
+    # by identity and not by path, for one row may be there twice
+    spare = {id(r) for d in duplicates for r in (d.members if d.conflict else d.members[1:])}
+    return [record for record in records if id(record) not in spare]
 
 
 class DisjointSets:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import posixpath
 import xml.etree.ElementTree as ET
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -84,12 +85,15 @@ def from_coco(root: Path, spec: Import, labels: Path) -> list[Record]:
     data = json.loads(labels.read_text(encoding="utf-8"))
     names = {c["id"]: c["name"] for c in data["categories"]}
     boxes: dict[Any, list[Box]] = defaultdict(list)
+    listed = {image["id"] for image in data["images"]}
     for a in data["annotations"]:
+        if a["image_id"] not in listed:
+            raise ArgumentError(f"{labels.name}: an annotation is of the image {a['image_id']!r}, which is not listed")
         x, y, w, h = a["bbox"]
         leaf = spec.leaf(names[a["category_id"]])
         boxes[a["image_id"]].append(Box(x, y, x + w, y + h, leaf, bool(a.get("iscrowd", 0))))
     return [
-        spec.record(image["file_name"], boxes[image["id"]], (image["width"], image["height"]))
+        spec.record(posixpath.normpath(image["file_name"]), boxes[image["id"]], (image["width"], image["height"]))
         for image in data["images"]
     ]
 
@@ -104,13 +108,14 @@ def from_yolo(root: Path, spec: Import, labels: Path) -> list[Record]:
     if not isinstance(settings, dict) or not isinstance(names := settings.get("names"), (list, dict)):
         raise ArgumentError(f"{labels.name} has no 'names', the list of classes")
     lookup = dict(enumerate(names)) if isinstance(names, list) else {int(k): v for k, v in names.items()}
-    records = []
+    records, labelled = [], False
     for path in _photos(root):
         parts = path.split("/")
         if "images" not in parts:
             continue
         at = len(parts) - 1 - parts[::-1].index("images")
         file = root.joinpath(*parts[:at], "labels", *parts[at + 1 :]).with_suffix(".txt")
+        labelled = labelled or file.exists()
         size = _size(root / path)
         boxes = []
         for n, line in enumerate(file.read_text().splitlines() if file.exists() else (), start=1):
@@ -121,6 +126,8 @@ def from_yolo(root: Path, spec: Import, labels: Path) -> list[Record]:
                 raise ArgumentError(f"{file.name} line {n} is no YOLO label: {line!r}")
             boxes.append(_yolo_box(values, size, spec.leaf(lookup[int(number)])))
         records.append(spec.record(path, boxes, size))
+    if records and not labelled:
+        raise ArgumentError(f"no photo has a label file in a folder 'labels' beside 'images' below {root}")
     return records
 
 
@@ -143,6 +150,8 @@ def from_label_studio(root: Path, spec: Import, labels: Path) -> list[Record]:
             elif item["type"] == "rectanglelabels":
                 size = (int(item["original_width"]), int(item["original_height"]))
                 boxes.append(_label_studio_box(item["value"], size, spec))
+            elif item["type"].endswith("labels") or "labels" in item["value"]:
+                raise ArgumentError(f"{path}: a label of the kind {item['type']!r} is not read; export rectanglelabels")
         records.append(spec.record(path, boxes if boxes or not leaf else None, size or _size(root / path), leaf))
     return records
 
@@ -178,7 +187,8 @@ def from_csv(root: Path, spec: Import, labels: Path, columns: Mapping[str, str] 
     for n, row in enumerate(read_csv(labels)[1], start=1):
         flat = {**row, **{ours: row.get(theirs, "") for ours, theirs in columns.items()}}
         leaf = spec.leaf(flat.get("leaf") or "")
-        named = {"group": spec.groups[leaf], "leaf": leaf, "source": flat.get("source") or spec.source}
+        given = {name: flat.get(name) for name in ("group", "source")}
+        named = {"leaf": leaf, "group": given["group"] or spec.groups[leaf], "source": given["source"] or spec.source}
         record = record_from_row({**flat, **named}, where=f"{labels.name} row {n}")
         size = _size(root / record.path)
         width, height = size or (None, None)

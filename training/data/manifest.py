@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
@@ -160,7 +161,7 @@ def record_from_row(row: Mapping[str, Any], *, where: str = "row") -> Record:
             values[field.name] = _PARSERS.get(str(field.type), str)(raw)
         except (ValueError, TypeError, KeyError) as error:
             raise ArgumentError(f"{where}: {field.name} = {raw!r} does not parse: {error}") from error
-    record = Record(**values)
+    record = Record(**{**values, "path": posixpath.normpath(values["path"])})  # one name for one photo
     if record.trust not in TRUST:
         raise ArgumentError(f"{where}: trust = {record.trust!r}; write one of {', '.join(TRUST)}")
     return record

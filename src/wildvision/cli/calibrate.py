@@ -88,7 +88,8 @@ def run(args: argparse.Namespace) -> int:
     if args.method == "temperature" and args.prevalence is not None:
         raise ArgumentError("a temperature has no offset and meets no prevalence; use --prevalence data")
     review, block = parse_target(args.review), parse_target(args.block)
-    methods = METHODS if args.method == "auto" else (args.method,)
+    free = [method for method in METHODS if method != "temperature" or args.prevalence is None]
+    methods = free if args.method == "auto" else (args.method,)
     model = find_model(args.model)
     check_classifier(model.card)
     partners = [find_classifier(wanted, model.card_path.parent) for wanted in model.card.partners]

@@ -126,6 +126,11 @@ class Network(nn.Module):
         nn.init.zeros_(self.texture_head.weight)
         nn.init.zeros_(self.texture_head.bias)
 
+    def drop_textures(self) -> None:
+        """Remove the layer over textures, where there is one."""
+        if self.texture_head is not None:
+            self.texture_head, self.pooling = None, ROOT_CUBIC_MEAN
+
     def _middle(self) -> list[dict[str, Any]]:
         """Entries of timm's ``feature_info`` that describe middle feature maps."""
         info: Any = getattr(self.backbone, "feature_info", None)
