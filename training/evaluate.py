@@ -23,6 +23,7 @@ from training.command import run_script
 from training.data.annotations import read_annotated
 from training.data.manifest import Record, read_manifest, row_from_record
 from training.folds import TEST, held_out_rows
+from training.optim import read_checkpoint
 from wildvision.errors import ArgumentError
 from wildvision.evaluation.explain import Explained, explain_rows, pointing
 from wildvision.evaluation.judging import judge_across_sources
@@ -67,7 +68,7 @@ def evaluate(config: ClassifierConfig, runs: Path, *, robustness: int = 20) -> t
         robustness: Photos a leaf and fold whose corrupted copies are scored too; 0 for none.
 
     Raises:
-        ArgumentError: Scores were made when other sources were held out.
+        ArgumentError: Scores were made when other sources were held out, or by other weights.
     """
     folds = range(len(config.folds))
     table = concatenate([_fold_scores(config, k, runs) for k in folds])
@@ -93,8 +94,15 @@ def evaluate(config: ClassifierConfig, runs: Path, *, robustness: int = 20) -> t
 
 
 def _fold_scores(config: ClassifierConfig, fold: int, runs: Path) -> ScoreTable:
-    file = runs / f"{config.name}-fold{fold}" / "scores.parquet"
+    run = runs / f"{config.name}-fold{fold}"
+    file = run / "scores.parquet"
     table = read_scores(file)
+    for weights in (run, *(partner_run(config, partner, run) for partner in config.partner_configs())):
+        if (made := weights / "average.pt").exists() and made.stat().st_mtime > file.stat().st_mtime:
+            raise ArgumentError(
+                f"{file} is older than {made}; write the scores anew with 'python -m training.train_classifier … "
+                f"--fold {fold} --scores'"
+            )
     elsewhere = {source for k, sources in enumerate(config.folds) if k != fold for source in sources}
     if wrong := sorted(elsewhere.intersection(table.source[~table.synthetic].tolist())):
         raise ArgumentError(f"{file} has scores of {wrong}, which another fold holds out now; train the folds anew")
@@ -108,7 +116,12 @@ def _measured_on(config: ClassifierConfig, table: ScoreTable) -> str:
 
 
 def load_network(config: ClassifierConfig, run: Path) -> Network:
-    """The averaged weights of a finished run, in evaluation mode, with those of the partners' runs of the same fold."""
+    """The averaged weights of a finished run, in evaluation mode, with those of the partners' runs of the same fold.
+
+    Raises:
+        ArgumentError: The run's checkpoint is of another recipe.
+    """
+    read_checkpoint(run, torch.device("cpu"), config.decisive)
     network = Network(config.architecture, Rollup.of(load_taxonomy()))
     state = torch.load(run / "average.pt", map_location="cpu", weights_only=True)
     if any(name.startswith("texture_head.") for name in state):

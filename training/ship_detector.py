@@ -223,7 +223,7 @@ def shipped_card(config: DetectorConfig, policy: Mapping[str, GroupPolicy], repo
 def _looked(config: DetectorConfig, classifier: ClassifierConfig | None, fold: int, runs: Path) -> list[Looked]:
     """What a fold's run found in its held-out photos, looked at again where the fold's classifier is there."""
     folder = runs / run_name(config.name, fold)
-    first, again = folder / "held_out.jsonl", folder / "second_look.jsonl"
+    first, again = folder / "held_out.jsonl", folder / f"second_look-{classifier.name if classifier else ''}.jsonl"
     run = runs / run_name(classifier.name, fold) if classifier else None
     if again.exists() and again.stat().st_mtime >= max(p.stat().st_mtime for p in (first, *_weights(classifier, run))):
         return read_looked(again, config.detector)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -125,6 +126,17 @@ def test_a_recipe_is_trained_measured_and_shipped(
     pair = load_classifier(work / "out" / "pair.json")
     assert pair.card.partners == (classifier.model_id,)
     assert pair.predict(work / "data" / "north-everyday-0.png").ok
+
+    # Scores older than the weights of a partner are nobody's, and runs are of the recipe that trained them.
+    stale = work / "runs" / "toy-fold0" / "average.pt"
+    os.utime(stale, (1, scores.stat().st_mtime + 9))
+    with pytest.raises(ArgumentError, match=r"older than .*--fold 0 --scores"):
+        run(ship_classifier.main, monkeypatch, work / "pair.yaml", "--runs", work / "runs", "--to", work / "out")
+    os.utime(stale, (1, 1))
+    other = yaml.safe_load((work / "pair.yaml").read_text()) | {"seed": 3}
+    (work / "other.yaml").write_text(yaml.safe_dump(other))
+    with pytest.raises(ArgumentError, match="trained with another seed"):
+        run(ship_classifier.main, monkeypatch, work / "other.yaml", "--runs", work / "runs", "--to", work / "out")
 
     # It ships with the partner that it was measured with, and with no other.
     weights = work / "runs" / "toy-final" / "average.pt"

@@ -391,7 +391,7 @@ def test_crops_are_looked_at_anew_once_the_classifier_or_the_detections_have_cha
     monkeypatch.setattr(ship_detector, "look_again", look_again)
     for newer in (None, None, weights, first):
         if newer:  # everything else was written before it
-            for path in (first, weights, first.with_name("second_look.jsonl")):
+            for path in (first, weights, first.with_name("second_look-fast.jsonl")):
                 os.utime(path, (1, 2 if path == newer else 1))
         evaluate(config, [0], tmp_path, judge, resamples=2)
     assert looks == [48] * 3
