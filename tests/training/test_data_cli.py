@@ -139,3 +139,26 @@ def test_a_class_map_that_is_no_yaml_is_refused(tmp_path: Path, capsys: pytest.C
     assert main([*wanted, "--class-map", str(tmp_path / "map.yaml")]) == 2
     assert main([*wanted, "--class-map", str(tmp_path)]) == 2  # a folder
     assert "is no YAML" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("coco", "{"),
+        ("coco", '{"images": [], "annotations": []}'),
+        ("coco", '{"categories": [], "images": [{"id": 1, "file_name": "0.jpg"}], "annotations": []}'),
+        ("label-studio", '[{"data": {}, "annotations": [{"result": []}]}]'),
+        ("csv", ""),
+        ("csv", "file\n0.jpg\n"),
+    ],
+)
+def test_labels_that_cannot_be_read_are_one_line(
+    manifest: Path, capsys: pytest.CaptureFixture[str], kind: str, text: str
+) -> None:
+    labels = manifest.with_name("labels.file")
+    labels.write_text(text)
+    arguments = ["import", kind, str(manifest.parent), "--source", "s", "--out", str(manifest.with_name("o.csv"))]
+    assert main([*arguments, "--labels", str(labels)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert main([*arguments, "--labels", str(labels), "--column", "path"]) == 2
+    assert "OURS=THEIRS" in capsys.readouterr().err

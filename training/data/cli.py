@@ -142,8 +142,17 @@ def _import(args: argparse.Namespace) -> None:
     else:
         extra["labels"] = args.labels
     if args.column:
+        if args.format != "csv" or not all("=" in pair for pair in args.column):
+            raise ArgumentError(f"--column OURS=THEIRS names columns of the format csv; received {args.column}")
         extra["columns"] = dict(pair.split("=", 1) for pair in args.column)
-    records = IMPORTERS[args.format](args.root, spec, **extra)
+    try:
+        records = IMPORTERS[args.format](args.root, spec, **extra)
+    except WildvisionError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, SyntaxError) as error:  # a parse error of XML is the last
+        raise ArgumentError(
+            f"the labels are not what {args.format} writes ({type(error).__name__}: {error}); export them again"
+        ) from error
     if not records:
         raise ArgumentError(f"no photos found in {args.root}")
     write_manifest(args.out, records)
