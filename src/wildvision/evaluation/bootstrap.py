@@ -119,7 +119,8 @@ def caveat(n_objects: int, n_sources: int) -> str | None:
     if not n_objects:
         return "no positives"
     if n_sources == 1:
-        return f"{n_objects} object{'s' if n_objects > 1 else ''} of one source: the interval says nothing of other sources"
+        noun = "object" if n_objects == 1 else "objects"
+        return f"{n_objects} {noun} of one source: the interval says nothing of other sources"
     if n_sources < FEW_SOURCES or n_objects < FEW_POSITIVES:
         return f"only {n_objects} objects of {n_sources} sources: the interval is too narrow"
     return None
