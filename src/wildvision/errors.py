@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+from typing import Any
+
 
 class WildvisionError(Exception):
     """Base of every exception that wildvision raises on purpose."""
@@ -26,3 +29,17 @@ class MissingExtraError(WildvisionError, ImportError):
         super().__init__(
             f"{package!r} is needed for this and is not installed. Install it with: pip install 'wildvision[{extra}]'"
         )
+
+
+def at_least_one(name: str, value: Any) -> None:
+    """Refuse what is no count of something that there must be.
+
+    Args:
+        name: Of the argument.
+        value: Received for it.
+
+    Raises:
+        ArgumentError: The value is no whole number, or below 1.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise ArgumentError(f"{name} must be a whole number of at least 1; received {value!r}")

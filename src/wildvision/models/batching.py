@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -11,21 +10,10 @@ import numpy as np
 from PIL import Image
 
 from wildvision.backends import DeviceMemoryError
-from wildvision.errors import ArgumentError
 from wildvision.imaging.arrays import is_tensor
 
 Input = TypeVar("Input")
 Output = TypeVar("Output")
-
-
-def check_batch_size(batch_size: int) -> None:
-    """Refuse a batch size that is no whole number of at least 1."""
-    try:
-        usable = operator.index(batch_size) >= 1 and not isinstance(batch_size, bool)
-    except TypeError:
-        usable = False
-    if not usable:
-        raise ArgumentError(f"batch_size must be a whole number of at least 1; received {batch_size!r}")
 
 
 def is_iterator(x: Any) -> bool:

@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from wildvision.backends import Backend, DeviceMemoryError
 from wildvision.contract import Decision, Lookalike, Prediction, Status
-from wildvision.errors import ArgumentError, ModelError
+from wildvision.errors import ArgumentError, ModelError, at_least_one
 from wildvision.imaging import DEFAULT_LIMITS, Limits, Prepared, Preparer, Source, decode
 from wildvision.imaging.resizing import resize
-from wildvision.models.batching import check_batch_size, is_iterator, is_list, many, run_fitting
+from wildvision.models.batching import is_iterator, is_list, many, run_fitting
 from wildvision.models.card import ModelCard
 from wildvision.models.rollup import Rollup
 from wildvision.policy import decide, deciding_group
@@ -127,7 +127,7 @@ class Classifier:
         Raises:
             ArgumentError: ``batch_size`` is below 1.
         """
-        check_batch_size(batch_size)
+        at_least_one("batch_size", batch_size)
         predictions = (
             prediction
             for prepared, rows in self._batches(many(x), batch_size, hashes)
@@ -151,7 +151,7 @@ class Classifier:
         Raises:
             ArgumentError: ``batch_size`` is below 1.
         """
-        check_batch_size(batch_size)
+        at_least_one("batch_size", batch_size)
         rows = [row.features for _, batch in self._batches(many(x), batch_size, hashes=False) for row in batch]
         size = next((len(row) for row in rows if row is not None), None) or self.embedding_size
         features = np.full((len(rows), size), np.nan, np.float32)

@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from wildvision.backends import Backend, DeviceMemoryError
 from wildvision.contract import Detections, Status
-from wildvision.errors import ArgumentError, ModelError
+from wildvision.errors import ArgumentError, ModelError, at_least_one
 from wildvision.imaging import DEFAULT_LIMITS, Limits, Preparer, Source
-from wildvision.models.batching import check_batch_size, is_iterator, is_list, many, run_fitting
+from wildvision.models.batching import is_iterator, is_list, many, run_fitting
 from wildvision.models.card import ModelCard
 from wildvision.models.classifier import Classifier
 from wildvision.models.detector_boxes import Boxes, candidates, discount_nested, kept_rows, merge_tiles
@@ -146,7 +146,7 @@ class Detector:
         Raises:
             ArgumentError: ``batch_size`` is below 1, or ``score`` outside [0, 1].
         """
-        check_batch_size(batch_size)
+        at_least_one("batch_size", batch_size)
         _check_score(score)
         sources = iter(many(x))
         batches = iter(lambda: [self.prepare(s, hashes=False) for s in islice(sources, batch_size)], [])

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, get_args
 
-from wildvision.errors import ArgumentError
+from wildvision.errors import ArgumentError, at_least_one
 from wildvision.scoring.items import Item
 from wildvision.scoring.manifests import BY_NAME, Columns, item_of
 from wildvision.scoring.pipeline import Scored, in_order, keyed, scored, without_payload
@@ -17,7 +17,6 @@ from wildvision.scoring.pool import DecodePool, Isolation
 from wildvision.scoring.remote import PUBLIC_ONLY, RemotePolicy
 from wildvision.scoring.rows import ROW_FIELDS
 from wildvision.scoring.scorer import Scorer, row_of
-from wildvision.scoring.settings import at_least_one
 
 
 class BatchPredictor:

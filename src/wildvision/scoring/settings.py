@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from wildvision.errors import ArgumentError
+from wildvision.errors import ArgumentError, at_least_one
 from wildvision.imaging import DEFAULT_LIMITS, Limits
 from wildvision.scoring.items import WHOLE, Shard
 from wildvision.scoring.manifests import BY_NAME, Columns
@@ -132,16 +131,6 @@ _CHOICES: dict[str, Any] = {
 }
 
 _KINDS: dict[str, type] = {"shard": Shard, "columns": Columns, "remote": RemotePolicy, "limits": Limits}
-
-
-def at_least_one(name: str, value: Any) -> None:
-    """Refuse what is no count of something that there must be.
-
-    Raises:
-        ArgumentError: The value is no whole number, or below 1.
-    """
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise ArgumentError(f"{name} must be a whole number of at least 1; received {value!r}")
 
 
 DEFAULTS = ScoreSettings()
