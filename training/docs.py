@@ -168,7 +168,7 @@ def _counts(photos: int, row: Mapping[str, Any]) -> str:
 
 
 def _at_thresholds(group: str, numbers: Mapping[str, Any]) -> str:
-    """What review and block find and flag, by thresholds that were fitted on other sources."""
+    """What review and block find and flag, as the report judged: on other sources, or on all where few are left."""
     said = []
     everyday = numbers["per_leaf"].get(EVERYDAY)
     for at, rate in numbers["false_positive_rate"].items():
@@ -177,7 +177,7 @@ def _at_thresholds(group: str, numbers: Mapping[str, Any]) -> str:
             flagged += f", {_with_interval(_percent(everyday[at]), 2)} % of everyday photos"
         never = not found["value"] and not rate["value"]
         said.append(f"{at} finds none and flags none" if never else f"{at} finds {Estimate(**found)} and {flagged}")
-    return f"- `{group}`, thresholds of other sources: {'; '.join(said)}"
+    return f"- `{group}`, thresholds of other sources where enough are left: {'; '.join(said)}"
 
 
 def _by_other_folds(metrics: Mapping[str, Any]) -> Iterator[str]:
