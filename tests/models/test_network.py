@@ -1,5 +1,8 @@
+from collections.abc import Iterator
+
 import pytest
 import torch
+from torch import nn
 
 from wildvision.models.network import TEXTURES, GeneralisedMean, Network, Spread
 from wildvision.models.rollup import Rollup
@@ -85,3 +88,64 @@ def test_textures_change_nothing_before_they_are_taught_and_what_they_are_taught
 def test_textures_need_middle_maps_and_our_pooling(architecture: str) -> None:
     with pytest.raises(ValueError, match="leave out textures"):
         Network(architecture, Rollup.of(load_taxonomy()), pooling=TEXTURES)
+
+
+def _pair(differing: str, textures: bool) -> Network:
+    """A network and its partner of one architecture; weights whose names begin so differ, all others are the same."""
+    torch.manual_seed(0)
+    first, second = (Network("test_efficientnet", Rollup.of(load_taxonomy())).eval() for _ in range(2))
+    for network in (first, second):
+        if textures:
+            network.add_textures()
+            assert network.texture_head is not None
+            nn.init.normal_(network.texture_head.weight)
+    state = first.backbone.state_dict()
+    state |= {k: v + 0.1 for k, v in state.items() if k.startswith(differing) and v.is_floating_point()}
+    second.backbone.load_state_dict(state)
+    first.join(second, 64)
+    return first
+
+
+@pytest.fixture
+def stem_runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Sides of the pictures that went through a stem."""
+    sides: list[int] = []
+    handle = nn.modules.module.register_module_forward_hook(
+        lambda module, args, _: sides.append(args[0].shape[-1]) if getattr(module, "in_channels", 0) == 3 else None
+    )
+    yield sides
+    handle.remove()
+
+
+@pytest.mark.parametrize("textures", [False, True])
+@pytest.mark.parametrize(
+    ("differing", "side", "runs"),
+    [
+        ("blocks.4.", 64, [64]),
+        ("blocks.1.", 64, [64]),
+        ("bn1.", 64, [64, 64]),
+        ("blocks.4.", 96, [96, 64]),  # the partner looks at a smaller picture
+    ],
+)
+def test_what_partners_have_in_common_is_run_once_and_changes_nothing(
+    stem_runs: list[int], differing: str, side: int, runs: list[int], textures: bool
+) -> None:
+    network = _pair(differing, textures)
+    x = torch.rand(2, 3, side, side)
+    with torch.inference_mode():
+        logits, features = network(x)
+        assert stem_runs == runs
+        apart = [member.judged(member.maps(picture)) for member, picture, _ in network.members(x)]
+    assert torch.equal(logits, 0.5 * apart[0][0] + 0.5 * apart[1][0])
+    assert torch.equal(features, apart[0][1])
+    assert not torch.allclose(apart[0][0], apart[1][0])
+
+
+def test_partners_of_another_kind_have_nothing_in_common(stem_runs: list[int]) -> None:
+    torch.manual_seed(0)
+    first, second = (Network("test_resnet", Rollup.of(load_taxonomy())).eval() for _ in range(2))
+    second.load_state_dict(first.state_dict())
+    first.join(second, 64)
+    with torch.inference_mode():
+        first(torch.rand(1, 3, 64, 64))
+    assert stem_runs == [64, 64]

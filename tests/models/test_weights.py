@@ -163,15 +163,23 @@ def test_a_partner_that_is_not_there_or_another_one_is_refused(
         load_network(find_model(tmp_path / "main.json"))
 
 
-def test_a_partner_is_fed_the_same_way_and_has_none_itself(network: Network, card: ModelCard, tmp_path: Path) -> None:
+def test_a_partner_is_fed_the_same_way_and_has_none_itself(
+    network: Network, card: ModelCard, tiny: Path, tmp_path: Path
+) -> None:
     written = joined(network, card, tmp_path)
     first = find_model(tmp_path / "main.json")
     alone = load_network(find_model(tmp_path / "other.json"))
-    alone.join(load_network(first), 96)
+    with pytest.raises(ValueError, match="no partners itself"):
+        alone.join(load_network(first), 96)
     third = dataclasses.replace(card, name="third", partners=(written.model_id,))
-    export_weights(alone, third, tmp_path)
+    write_card(third, tmp_path / "third.json")
+    (tmp_path / third.weights.file).write_bytes(find_model(tiny).read_weights())
     with pytest.raises(ModelError, match="partners of its own"):
         load_network(find_model(tmp_path / "third.json"))
+    # Named by its own weights alone, it comes without them, whatever its card says.
+    third = dataclasses.replace(third, partners=(written.model_id.partition("+")[0],))
+    write_card(third, tmp_path / "third.json")
+    assert not load_network(find_model(tmp_path / "third.json")).partners[0].partners
     write_card(dataclasses.replace(written, input=dataclasses.replace(card.input, mean=(0.1,) * 3)), first.card_path)
     with pytest.raises(ModelError, match="normalise or resize differently"):
         load_network(find_model(tmp_path / "main.json"))

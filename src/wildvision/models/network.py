@@ -5,11 +5,13 @@ Knows no files, cards or thresholds.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import timm
 import torch
+from timm.models import EfficientNet
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
@@ -65,7 +67,8 @@ class Network(nn.Module):
 
     With partners, logits are averaged with those of one after the other, so that the last counts for half: networks
     that were trained differently err differently (Lakshminarayanan et al. 2017, https://arxiv.org/abs/1612.01474).
-    Features stay those of its own backbone.
+    Features stay those of its own backbone. What EfficientNets of one architecture have in common, for their first
+    stages were frozen in training, is computed once for all that look at pictures of one size.
 
     Args:
         architecture: Name of a timm architecture, such as ``tf_efficientnet_lite0``. Its weights are random:
@@ -108,6 +111,7 @@ class Network(nn.Module):
         self.register_buffer("_members", torch.from_numpy(rollup.members), persistent=False)
         self.partners = nn.ModuleList()
         self.partner_sizes: list[int] = []
+        self._common: dict[str, int] = {}
 
     def add_textures(self) -> None:
         """Add the layer over textures, all 0, where there is none.
@@ -139,11 +143,20 @@ class Network(nn.Module):
         return [entry for entry in info if entry["reduction"] in _MIDDLE]
 
     def join(self, partner: Network, size: int) -> None:
-        """Average with another network of the same classes, which looks at pictures with sides of ``size`` pixels."""
+        """Average with another network of the same classes, which looks at pictures with sides of ``size`` pixels.
+
+        Both have their weights by then: what they have in common is looked for here.
+
+        Raises:
+            ValueError: It has other classes, or partners itself.
+        """
         if (self.rollup.groups, self.rollup.leaves) != (partner.rollup.groups, partner.rollup.leaves):
             raise ValueError("a partner must have the same classes in the same order")
+        if partner.partners:
+            raise ValueError("a partner has no partners itself")
         self.partners.append(partner)
         self.partner_sizes.append(size)
+        self._common = _common_stages([self, *cast(list[Network], list(self.partners))])
 
     def own_state(self) -> dict[str, Tensor]:
         """The state without the partners'."""
@@ -153,8 +166,17 @@ class Network(nn.Module):
         """Normalised photos ``(n, 3, h, w)`` to logits ``(n, groups + leaves)`` and features ``(n, d)``."""
         parts: list[Tensor] = []
         own: list[Tensor] = []
+        begun: dict[tuple[str, torch.Size], Tensor] = {}
         for member, picture, share in self.members(x):
-            logits, features = member.judged(member.maps(picture))
+            stages = self._common.get(member.architecture, 0)
+            if stages:
+                key = (member.architecture, picture.shape)
+                if key not in begun:
+                    begun[key] = member.begin(picture, stages)
+                maps = member.finish(begun[key], stages)
+            else:
+                maps = member.maps(picture)
+            logits, features = member.judged(maps)
             own.append(features)
             parts.append(share * logits)
         return sum(parts[1:], parts[0]), own[0]
@@ -167,6 +189,23 @@ class Network(nn.Module):
         wanted = [backbone.feature_info.index(entry) for entry in self._middle()]
         last, middle = backbone.forward_intermediates(x, indices=wanted)
         return [last, *middle]
+
+    def begin(self, x: Tensor, stages: int) -> Tensor:
+        """Of an EfficientNet, the map of normalised photos after the stem and so many stages."""
+        backbone = cast(EfficientNet, self.backbone)
+        begun: Tensor = backbone.blocks[:stages](backbone.bn1(backbone.conv_stem(x)))
+        return begun
+
+    def finish(self, begun: Tensor, stages: int) -> list[Tensor]:
+        """What :meth:`maps` gives, from what :meth:`begin` gave."""
+        backbone = cast(EfficientNet, self.backbone)
+        wanted = {entry["stage"] for entry in self._middle()} if self.texture_head is not None else set()
+        x, middle = begun, [begun] if stages in wanted else []
+        for number, stage in enumerate(backbone.blocks[stages:], start=stages + 1):
+            x = stage(x)
+            if number in wanted:
+                middle.append(x)
+        return [backbone.bn2(backbone.conv_head(x)), *middle]
 
     def pooled(self, maps: Sequence[Tensor]) -> Tensor:
         """Its own features ``(n, d)`` from what :meth:`maps` gave."""
@@ -193,12 +232,12 @@ class Network(nn.Module):
         """This network and its partners, the photos as each looks at them, and the share of each in the logits."""
         share = 0.5 ** len(self.partners)
         yield self, x, share
-        pictures: dict[int, Tensor] = {}
+        pictures: dict[tuple[int, ...], Tensor] = {tuple(x.shape[2:]): x}
         for partner, size in zip(self.partners, self.partner_sizes, strict=True):
-            if size not in pictures:
-                pictures[size] = F.interpolate(x.float(), (size, size), mode="bilinear", antialias=True).to(x.dtype)
-            for member, picture, part in cast(Network, partner).members(pictures[size]):
-                yield member, picture, share * part
+            sides = (size, size)
+            if sides not in pictures:
+                pictures[sides] = F.interpolate(x.float(), sides, mode="bilinear", antialias=True).to(x.dtype)
+            yield cast(Network, partner), pictures[sides], share
             share *= 2
 
     def group_logits(self, logits: Tensor) -> Tensor:
@@ -210,3 +249,27 @@ class Network(nn.Module):
         outside = rows.masked_fill(members, -torch.inf).logsumexp(dim=2)
         group_logits: Tensor = 0.5 * (own + inside - outside)
         return group_logits
+
+
+def _common_stages(members: Sequence[Network]) -> dict[str, int]:
+    """Of each architecture that several members have, how many first stages they have in common, to the bit.
+
+    Only EfficientNets', and none behind the first middle map, which textures may need.
+    """
+    found = {}
+    for architecture, n in Counter(member.architecture for member in members).items():
+        alike = [member for member in members if member.architecture == architecture]
+        if n == 1 or not all(isinstance(member.backbone, EfficientNet) and member._middle() for member in alike):
+            continue
+        first, *others = (member.backbone.state_dict() for member in alike)
+        differing = [name for name in first if not all(torch.equal(first[name], other[name]) for other in others)]
+        stages = alike[0]._middle()[0]["stage"]
+        while stages and any(name.startswith(_beginning(stages)) for name in differing):
+            stages -= 1
+        found[architecture] = stages
+    return found
+
+
+def _beginning(stages: int) -> tuple[str, ...]:
+    """How the names of weights of an EfficientNet's stem and first stages begin."""
+    return ("conv_stem.", "bn1.", *(f"blocks.{k}." for k in range(stages)))
