@@ -391,9 +391,9 @@ def test_a_card_says_of_its_numbers_when_the_model_was_trained_on_these_sources(
     shutil.copytree(Path(model).parent if Path(model).is_file() else model, folder)
     (path,) = folder.glob("*.json")
     table = make_table(600)
-    first, second = sorted(set(table.source.tolist()))[:2]
+    first, second, third = sorted(set(table.source.tolist()))[:3]
     recipe = {"folds": [[first], [second]], "not_trained_on": [second]}
-    card = dataclasses.replace(load_card(folder), training={"recipe": recipe})
+    card = dataclasses.replace(load_card(folder), training={"recipe": recipe, "taught_by": [first, third]})
     write_card(card, path)
     by = card.model_id.replace(card.name, "another-name-of-the-same-weights")
     write_scores(dataclasses.replace(table, model=by), tmp_path / "scores.csv")
@@ -401,7 +401,7 @@ def test_a_card_says_of_its_numbers_when_the_model_was_trained_on_these_sources(
     more = ["--write-card", "--resamples", "5"] if command == "evaluate" else []
     assert main([command, *arguments, *more]) == 0
     said = load_card(folder if command == "evaluate" else tmp_path / "r").metrics["measured_on"]
-    assert said.endswith(f"trained on photos of {first}")
-    assert f"trained on photos of {first}: numbers on these flatter it" in caplog.text
+    assert said.endswith(f"trained on photos of {first}, {third}")
+    assert f"trained on photos of {first}, {third}: numbers on these flatter it" in caplog.text
     if command == "evaluate":
         assert json.loads((tmp_path / "r" / "report.json").read_text())["measured_on"] == said

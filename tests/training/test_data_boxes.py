@@ -144,4 +144,7 @@ def test_masks_are_made_once_and_have_the_size_of_the_photo(tmp_path: Path, monk
     assert masks.make_masks(tmp_path, photos, tmp_path / "out", TINY) == 1
     assert masks.make_masks(tmp_path, photos[:1], tmp_path / "out", TINY) == 0
     made = cv2.imread(str(mask_path(tmp_path / "out", TINY, "a.png")), 0)
+    assert mask_path(tmp_path, TINY, "a.png") != mask_path(tmp_path, TINY, "a.jpg")
+    assert all(mask_path(tmp_path, TINY, p).is_relative_to(tmp_path) for p in ("/photos/a.png", "../up/a.png"))
+    assert ".." not in mask_path(tmp_path, TINY, "../up/a.png").parts
     assert propose(made).boxes == (Box(40, 50, 140, 150),)

@@ -72,6 +72,16 @@ def test_audit_names_the_suspect(manifest: Path, tmp_path: Path, capsys: pytest.
     assert sheet.exists()
 
 
+def test_an_audit_of_one_leaf_says_that_it_finds_nothing_out(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_manifest(manifest, [record(f"{n}.jpg", leaf="ivory_worked") for n in range(8)])
+    rows = [f"{n}.jpg,0.1,0.9" for n in range(8)]
+    (tmp_path / "scores.csv").write_text("\n".join(["path,ivory_worked,everyday", *rows]))
+    assert main(["audit", str(manifest), "--scores", str(tmp_path / "scores.csv")]) == 2
+    assert "two leaves" in capsys.readouterr().err
+
+
 def test_scrub_copies_every_photo(manifest: Path, tmp_path: Path) -> None:
     assert main(["scrub", str(manifest), "--out", str(tmp_path / "clean")]) == 0
     assert len(list((tmp_path / "clean").glob("*.jpg"))) == 8

@@ -96,7 +96,7 @@ def classifier_config(folder: Path, **changes: Any) -> Path:
     values = yaml.safe_load(Path("configs/classifier-fast.yaml").read_text())
     path = folder / f"{changes.get('name', 'classifier')}.yaml"
     values["input"] |= {"mean": [0.5] * 3, "std": [0.5] * 3}
-    changes = {"architecture": "test_efficientnet", "folds": [["shop-b"]], **changes}
+    changes = {"architecture": "test_efficientnet", "folds": [["shop-b"]], "partners": [], **changes}
     path.write_text(yaml.safe_dump(values | changes))
     return path
 
@@ -239,6 +239,10 @@ def test_counts_and_recalls_are_those_of_a_photo_worked_by_hand() -> None:
     assert part.recall_at_budget.value == 0.5
     assert part.recall_at_review.value == part.recall_in_company.value == 1.0
     assert (part.everyday_with_boxes.hits, part.everyday_with_boxes.n) == (6, 10)
+    own = part.per_source["s"]
+    assert (own.found.hits, own.found.n, own.others.hits, own.others.n) == (2, 2, 6, 10)
+    gaps = abs(0.9 - 1), 0.4, sum(0.4 - n / 100 for n in range(1, 7)) + 0.35 - 1, 0.33 + 0.32 + 0.31 + 0.3  # by bin
+    assert part.groups["ivory"].calibration_error.value == pytest.approx(sum(gaps) / 13, abs=1e-4)
 
 
 # --- policy -----------------------------------------------------------------------------------------------------------

@@ -65,7 +65,8 @@ def audit(
         Suspects, most suspicious first.
 
     Raises:
-        ArgumentError: When shapes disagree or a leaf of the manifest has no column.
+        ArgumentError: When shapes disagree, a leaf of the manifest has no column, or all photos are of one leaf, for
+            what is odd about a label shows beside those of others.
     """
     from cleanlab.filter import find_label_issues
 
@@ -77,6 +78,8 @@ def audit(
         raise ArgumentError(f"no column of scores for the leaves {unknown}; columns are {list(classes)}")
     if not judged:
         return []
+    if len({record.leaf for record in judged}) == 1:
+        raise ArgumentError(f"all {len(judged)} photos with scores are of {judged[0].leaf}; an audit needs two leaves")
     rows = scores[[row_of[record.path] for record in judged]]
     present = [n for n, leaf in enumerate(classes) if any(record.leaf == leaf for record in judged)]
     names = [classes[n] for n in present]

@@ -141,8 +141,9 @@ class Masker:
 
 
 def mask_path(folder: Path, model: WheelModel, photo: str) -> Path:
-    """Where the mask of the photo with this manifest path is kept."""
-    return folder / model.name / Path(photo).with_suffix(".png")
+    """Where the mask of the photo with this manifest path is kept: in ``folder``, wherever the photo lies."""
+    parts = [part for part in Path(photo).parts if part not in (Path(photo).anchor, "..")]
+    return folder / model.name / Path(*parts[:-1], f"{parts[-1]}.png")
 
 
 def make_masks(root: Path, photos: Sequence[str], folder: Path, model: WheelModel) -> int:

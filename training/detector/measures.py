@@ -15,6 +15,7 @@ import numpy.typing as npt
 from training.detector.coco import coco_map, judge
 from training.detector.held_out import Looked
 from wildvision.evaluation.bootstrap import Estimate, Weights, caveat, cluster_weights
+from wildvision.evaluation.metrics import expected_calibration_error
 from wildvision.evaluation.results import Share
 from wildvision.taxonomy import EVERYDAY, load_taxonomy
 
@@ -36,6 +37,7 @@ class GroupNumbers:
         ap50: Average precision at IoU 0.5 by COCO's 101 points.
         recall_at_budget: Share of the boxes found at one false box per ten everyday photos, all groups together.
         recall_at_review: Share of the boxes found at the review operating points.
+        calibration_error: Expected calibration error of the scores as probabilities that a box is right.
         caveat: What to say beside the numbers when they rest on little.
         curve: ``recall`` and ``precision``, for a plot.
     """
@@ -46,8 +48,22 @@ class GroupNumbers:
     ap50: Estimate
     recall_at_budget: Estimate
     recall_at_review: Estimate
+    calibration_error: Estimate
     caveat: str | None
     curve: Mapping[str, list[float]] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class SourceNumbers:
+    """What was measured on one source, at the review operating points.
+
+    Attributes:
+        found: Share of the boxes that were found, heaps not counted.
+        others: Share of the photos without a product that get any box.
+    """
+
+    found: Share
+    others: Share
 
 
 @dataclass(frozen=True)
@@ -68,6 +84,7 @@ class Part:
         recall_in_company: Share of those found at the review operating points.
         everyday_with_boxes: Share of the everyday photos with any box at the review operating points.
         per_leaf: The same for each look-alike leaf.
+        per_source: Source to its numbers.
         groups: Group to its numbers; only groups with boxes.
     """
 
@@ -84,6 +101,7 @@ class Part:
     recall_in_company: Estimate
     everyday_with_boxes: Share
     per_leaf: Mapping[str, Share]
+    per_source: Mapping[str, SourceNumbers]
     groups: Mapping[str, GroupNumbers]
 
 
@@ -150,6 +168,7 @@ def measure_part(
             ap50=Estimate.of(once, often),
             recall_at_budget=table.recall(within, own, weights),
             recall_at_review=table.recall(flagged, own, weights),
+            calibration_error=table.calibration_error(g, weights),
             caveat=caveat(len({(r.source, r.object_id or r.path) for r in having}), n_sources),
             curve=curve,
         )
@@ -157,6 +176,9 @@ def measure_part(
     for item, fires in zip(items, fired, strict=True):
         if not item.record.positive:
             leaves[item.record.leaf].append(bool(fires))
+    sources = np.array([i.record.source for i in items])
+    negative = np.array([not i.record.positive for i in items], bool)
+    hits, there = np.bincount(table.photos[flagged], minlength=len(items)), table.objects.sum(axis=1)
     measured = coco_map([i.record for i in items], [i.found for i in items])
     return Part(
         n=len(items),
@@ -172,6 +194,13 @@ def measure_part(
         recall_in_company=table.recall(flagged, every, weights, photos=company),
         everyday_with_boxes=Share.of(np.array(leaves.get(EVERYDAY, []), bool)),
         per_leaf={leaf: Share.of(np.array(fires)) for leaf, fires in sorted(leaves.items())},
+        per_source={
+            source: SourceNumbers(
+                found=Share.of(np.arange(there[sources == source].sum()) < hits[sources == source].sum()),
+                others=Share.of(fired[negative & (sources == source)]),
+            )
+            for source in sorted(set(sources.tolist()))
+        },
         groups=groups,
     )
 
@@ -219,6 +248,17 @@ class _Table:
             return np.asarray(np.divide(w @ hits, n, out=np.full(len(w), np.nan), where=n > 0))
 
         return Estimate.of(share(np.ones((1, len(there)), np.int32)), share(weights), share_of=int(there.sum()))
+
+    def calibration_error(self, group: int, weights: Weights) -> Estimate:
+        """How far the scores of the group's boxes are from the share of them that is right; undefined without boxes."""
+        own = self.groups == group
+        scores, right, photos = self.scores[own], self.right[own], self.photos[own]
+        drawn = weights[:, photos]
+        drawn = drawn[drawn.sum(axis=1) > 0]
+        if not len(drawn):
+            return Estimate(None, None, None)
+        once, often = (expected_calibration_error(scores, right, w) for w in (None, drawn))
+        return Estimate.of(once, often)
 
     def average_precision(self, group: int, weights: Weights) -> tuple[Floats, dict[str, list[float]]]:
         """COCO's average precision at IoU 0.5 for each weighting, ``(b,)``, and the curve of the first."""

@@ -21,7 +21,7 @@ TITLES = {
 }
 
 
-_BY_THRESHOLDS = ("recall_at_review", "recall_in_company", "everyday_with_boxes", "per_leaf")
+_BY_THRESHOLDS = ("recall_at_review", "recall_in_company", "everyday_with_boxes", "per_leaf", "per_source")
 
 
 @dataclass(frozen=True)
@@ -117,14 +117,16 @@ def _part(part: Part) -> str:
         ["everyday photos with any box", part.everyday_with_boxes, "at the review operating points"],
     ]
     groups = [
-        [name, n.n_photos, n.n_boxes, n.n_sources, n.ap50, n.recall_at_budget, n.recall_at_review]
+        [name, n.n_photos, n.n_boxes, n.n_sources, n.ap50, n.recall_at_budget, n.recall_at_review, n.calibration_error]
         for name, n in part.groups.items()
     ]
     heads = ["group", "photos", "boxes", "sources", "AP50", "recall at one false box per ten", "recall, review"]
+    heads.append("calibration error of boxes")
     caveats = "".join(
         f'<p class="note">{escape(name)}: {escape(n.caveat)}</p>' for name, n in part.groups.items() if n.caveat
     )
     leaves = [[leaf, share] for leaf, share in part.per_leaf.items()]
+    sources = [[name, n.found, n.others] for name, n in part.per_source.items()]
     return (
         f"<p>{part.n} photos of {part.n_sources} sources; {left_out}.</p>"
         + table("All groups", ["measure", "value", "of"], overall)
@@ -132,6 +134,7 @@ def _part(part: Part) -> str:
         + caveats
         + precision_recall_plot({name: n.curve for name, n in part.groups.items()})
         + table("Photos without products that get a box, by leaf", ["leaf", "with a box"], leaves)
+        + table("By source, at the review operating points", ["source", "boxes found", "others with a box"], sources)
     )
 
 

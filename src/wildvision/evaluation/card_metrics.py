@@ -156,6 +156,7 @@ def trained_on(card: ModelCard, table: ScoreTable) -> list[str]:
     recipe = recipe if isinstance(recipe, Mapping) else {}  # a summary is whatever its author wrote
     trained = {str(source) for fold in _list(recipe.get("folds")) for source in _list(fold)}
     trained -= set(map(str, _list(recipe.get("not_trained_on"))))
+    trained |= set(map(str, _list(card.training.get("taught_by"))))  # sources in no fold, too
     own = table.model and _same_weights(table.model, card.model_id)
     return sorted(trained & set(table.source.tolist())) if own else []
 
