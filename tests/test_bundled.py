@@ -56,6 +56,7 @@ def multiply_adds(name: str) -> float:
 
 def test_the_fast_model_costs_at_most_half_as_much_as_the_default() -> None:
     assert multiply_adds("fast") <= 0.5 * multiply_adds("default")
+    assert multiply_adds("fast") < 1.8 * multiply_adds("probe")  # a second network from the fourth stage on
 
 
 def test_the_bundled_model_scores_every_sample() -> None:

@@ -3,8 +3,8 @@
 python -m training.ablation configs/classifier-fast.yaml --row photos          # trains its folds
 python -m training.ablation configs/classifier-fast.yaml --report reports/ablation  # when all rows are there
 
-The last row is the recipe itself, so its folds are those of `training/train_classifier.py`. Every row sees the same
-number of samples. A row leaves sources out as if they were held out, for training and for the composer alike.
+The last row is the recipe itself. Every row sees the same number of samples, and none is averaged with partners. A row
+leaves sources out as if they were held out, for training and for the composer alike.
 """
 
 from __future__ import annotations
@@ -57,11 +57,9 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if args.threads:
         torch.set_num_threads(args.threads)
-    config = read_config(args.config, data=args.data)
+    config = read_config(args.config, data=args.data).alone
     if args.head and not args.row:
         parser.error("--head fits the heads of a row; name it with --row")
-    if config.partners:
-        parser.error(f"{config.name} has partners, which would take part in every row; give a recipe without")
     if args.report:
         write_ablation(config, args.runs, args.report)
         return
@@ -81,6 +79,7 @@ def main() -> None:
 
 def variant(config: ClassifierConfig, row: str, photos: Photos) -> ClassifierConfig:
     """The recipe of one row of :data:`ROWS`."""
+    config = dataclasses.replace(config, name=_run_name(config, row))
     if row == "renders":
         return config
     renders = sorted({record.source for record in photos.records if record.synthetic})
@@ -89,7 +88,6 @@ def variant(config: ClassifierConfig, row: str, photos: Photos) -> ClassifierCon
         sampling, refit = dataclasses.replace(sampling, composed=0.0), dataclasses.replace(refit, piles={})
     return dataclasses.replace(
         config,
-        name=_run_name(config, row),
         not_trained_on=(*config.not_trained_on, *renders),
         sampling=sampling,
         refit=refit,
@@ -121,7 +119,7 @@ def write_ablation(config: ClassifierConfig, runs: Path, out: Path) -> None:
 
 
 def _run_name(config: ClassifierConfig, row: str) -> str:
-    return config.name if row == "renders" else f"{config.name}-{row}"
+    return f"{config.name}-{row}"
 
 
 def _groups(evaluation: Evaluation) -> dict[str, Any]:

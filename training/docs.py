@@ -17,7 +17,7 @@ from training.command import run_script
 from training.data.manifest import Record, read_manifest
 from wildvision.errors import ArgumentError, WildvisionError
 from wildvision.evaluation.bootstrap import Estimate
-from wildvision.models.card import ModelCard
+from wildvision.models.card import SHARES, ModelCard
 from wildvision.models.registry import list_models, short_name
 from wildvision.taxonomy import EVERYDAY
 
@@ -70,7 +70,8 @@ def metrics_block(cards: Sequence[ModelCard], *, brief: bool = False) -> Iterato
     for card in cards:
         if brief and card.name not in IN_README:
             continue
-        names = [short_name(name) for helper in card.helpers for name in helper.split("+")]
+        parts = [part for helper in card.helpers for part in helper.split("+")]
+        names = [short_name(part) for part in parts if not part.startswith(SHARES)]
         others = " and ".join(f"`{name}`" for name in names)
         beside = f" with {others} beside it" if others else ""
         whole = sum(sizes.get(name, 0) for name in dict.fromkeys([card.name, *names]))
@@ -84,6 +85,8 @@ def metrics_block(cards: Sequence[ModelCard], *, brief: bool = False) -> Iterato
             further = [] if brief else list(_further(card.metrics, part))
             if part == "real" and card.kind == "detector":
                 further += _by_other_folds(card.metrics)
+                if not brief:
+                    further += _boxes_by_source(card.metrics[part])
             yield from _part_table(
                 PARTS[part], card.metrics[part]["groups"], further, boxes=card.kind == "detector", brief=brief
             )
@@ -185,11 +188,29 @@ def _by_other_folds(metrics: Mapping[str, Any]) -> Iterator[str]:
     if apart := metrics.get("thresholds_of_other_folds"):
         rate = apart["everyday_with_boxes"]
         yield (
-            f"- thresholds of the other fold: {Estimate(**apart['recall_at_review'])} of the boxes are found, "
+            f"- thresholds of other folds: {Estimate(**apart['recall_at_review'])} of the boxes are found, "
             f"{Estimate(**apart['recall_in_company'])} on photos with several objects, and "
             f"{_with_interval(_percent(rate), 1)} % of {rate['n']} everyday photos get a box; by thresholds that were "
             f"fitted on the same photos {_with_interval(_percent(metrics['real']['everyday_with_boxes']), 1)} %"
         )
+        errors = (f"`{group}` {Estimate(**error)}" for group, error in apart.get("calibration_error", {}).items())
+        yield f"- expected calibration error of boxes, calibrated on other folds: {', '.join(errors)}"
+
+
+def _boxes_by_source(part: Mapping[str, Any]) -> Iterator[str]:
+    """What a detector finds in each source."""
+    sources = part.get("per_source") or {}
+    shown = (
+        f"{name} {', '.join([*_of(n['found'], 'boxes found'), *_of(n['others'], 'others with a box')])}"
+        for name, n in sources.items()
+    )
+    if sources:
+        yield f"- by held-out source, at the review operating points: {'; '.join(shown)}"
+
+
+def _of(share: Mapping[str, Any], what: str) -> Iterator[str]:
+    if share["n"]:
+        yield f"{share['hits']} of {share['n']} {what}"
 
 
 def _percent(estimate: Mapping[str, Any]) -> dict[str, float | None]:

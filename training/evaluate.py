@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from typing import Any, cast
 
 import torch
 
-from training.classifier.config import ClassifierConfig, read_config
+from training.classifier.config import ClassifierConfig, averaged, read_config
 from training.command import run_script
 from training.data.annotations import read_annotated
 from training.data.manifest import Record, read_manifest, row_from_record
@@ -40,6 +41,7 @@ from wildvision.models.weights import export_weights
 from wildvision.taxonomy import load_taxonomy
 
 STRENGTH = 2  # the one that goals are stated for
+AVERAGED = "averaged.json"  # beside the scores of a fold: whose logits were averaged for them
 Row = Mapping[str, Any]
 Stressed = Mapping[Variant, ScoreTable]
 
@@ -97,12 +99,13 @@ def _fold_scores(config: ClassifierConfig, fold: int, runs: Path) -> ScoreTable:
     run = runs / f"{config.name}-fold{fold}"
     file = run / "scores.parquet"
     table = read_scores(file)
+    anew = f"write the scores anew with 'python -m training.train_classifier … --fold {fold} --scores'"
+    made_of = json.loads(note.read_text("utf-8")) if (note := run / AVERAGED).exists() else averaged(config.alone)
+    if made_of != averaged(config):
+        raise ArgumentError(f"{file} averages {made_of}, the recipe {averaged(config)}; {anew}")
     for weights in (run, *(partner_run(config, partner, run) for partner in config.partner_configs())):
         if (made := weights / "average.pt").exists() and made.stat().st_mtime > file.stat().st_mtime:
-            raise ArgumentError(
-                f"{file} is older than {made}; write the scores anew with 'python -m training.train_classifier … "
-                f"--fold {fold} --scores'"
-            )
+            raise ArgumentError(f"{file} is older than {made}; {anew}")
     elsewhere = {source for k, sources in enumerate(config.folds) if k != fold for source in sources}
     if wrong := sorted(elsewhere.intersection(table.source[~table.synthetic].tolist())):
         raise ArgumentError(f"{file} has scores of {wrong}, which another fold holds out now; train the folds anew")
@@ -129,6 +132,7 @@ def load_network(config: ClassifierConfig, run: Path) -> Network:
     network.load_state_dict(state)
     for partner in config.partner_configs():
         network.join(load_network(partner, partner_run(config, partner, run)), partner.input.size)
+    network.share(config.shares)
     return network.eval()
 
 

@@ -24,7 +24,7 @@ from training.classifier.config import ClassifierConfig, read_config
 from training.command import run_script
 from training.composer import CutoutBank
 from training.data.manifest import DROPPED, read_manifest
-from training.evaluate import evaluate, load_network
+from training.evaluate import evaluate, load_network, photographs
 from training.folds import TEST
 from wildvision.errors import ArgumentError
 from wildvision.evaluation.bootstrap import Estimate
@@ -119,12 +119,14 @@ def check_shipped(network: Network, card: ModelCard) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         measured = export_weights(network, card, Path(scratch))
     if measured.model_id != card.model_id:
-        raise ArgumentError(f"the shipped {card.name!r} has other weights than its run; ship {card.name} first")
+        raise ArgumentError(
+            f"the shipped {card.name!r} has other weights or shares than its run; ship {card.name} first"
+        )
 
 
 def _shipped_partner(partner: Network, name: str, folder: Path) -> str:
-    """The ``model_id`` of a partner in ``folder``, whose weights are those of ``partner``."""
-    card = read_card(folder / f"{name}.json")
+    """The ``model_id`` of a partner in ``folder`` by itself, whose weights are those of ``partner``."""
+    card = dataclasses.replace(read_card(folder / f"{name}.json"), partners=(), shares={})
     check_shipped(partner, card)
     return card.model_id
 
@@ -138,11 +140,19 @@ def _taught_by_renders(config: ClassifierConfig) -> bool:
 
 def _training(config: ClassifierConfig, table: ScoreTable) -> dict[str, Any]:
     real = ~table.synthetic
+    members = (config, *config.partner_configs())
+    taught = {
+        r.source
+        for member in members
+        for r in photographs(member)
+        if r.sure and r.split not in (TEST, DROPPED) and r.source not in member.not_trained_on
+    }
     renders = {"renders": "made by training/synth; see datasets.md"} if _taught_by_renders(config) else {}
     return {
         "recipe": dataclasses.asdict(dataclasses.replace(config, manifests=())),
         "photos": {g: int((table.group[real & table.judged] == g).sum()) for g in (*table.groups, "none")},
         "sources": len(np.unique(table.source[real])),
+        "taught_by": sorted(taught),
         **renders,
     }
 

@@ -139,15 +139,22 @@ def _by_other_folds(parts: Sequence[Sequence[Looked]], at_budget: float, *, resa
     """Photographs judged by calibration and thresholds of the other folds; ``None`` of a single fold."""
     if len(parts) < 2:
         return None
-    kept = []
+    whole, kept = [], []
     for k, part in enumerate(parts):
         policy = fit_policy([item for other, items in enumerate(parts) if other != k for item in items])
         calibration = {group: p.calibrator for group, p in policy.items()}
         for item in (calibrated(item, calibration) for item in part if not item.record.synthetic):
             found = item.found
             least = np.array([policy[group].review for group in found.groups])
+            whole.append(item)
             kept.append(dataclasses.replace(item, found=found.filter(found.scores >= least)))
-    return measure_part(kept, dict.fromkeys(load_taxonomy().group_names, 0.0), at_budget, resamples=resamples)
+    least_of_all = dict.fromkeys(load_taxonomy().group_names, 0.0)
+    all_boxes, above = (measure_part(items, least_of_all, at_budget, resamples=resamples) for items in (whole, kept))
+    groups = {
+        name: dataclasses.replace(numbers, calibration_error=all_boxes.groups[name].calibration_error)
+        for name, numbers in above.groups.items()
+    }
+    return dataclasses.replace(above, groups=groups)
 
 
 def second_look(

@@ -7,7 +7,7 @@ python -m training.train_classifier configs/classifier-fast.yaml --final      # 
 from __future__ import annotations
 
 import argparse
-import dataclasses
+import json
 import logging
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -18,7 +18,7 @@ import numpy.typing as npt
 import torch
 
 from training.classifier.augment import Corners
-from training.classifier.config import ClassifierConfig, read_config
+from training.classifier.config import ClassifierConfig, averaged, read_config
 from training.classifier.engine import Batches, Composer, Run, score_photos
 from training.classifier.photos import Photos, load_photos
 from training.classifier.pretrained import pretrained_backbone
@@ -26,7 +26,7 @@ from training.classifier.refit import Labelled, refit
 from training.classifier.sampling import NONE, BatchSampler
 from training.command import run_script
 from training.composer import BackgroundBank, CutoutBank, Recipe, compose, pile
-from training.evaluate import load_network, partner_run
+from training.evaluate import AVERAGED, load_network, partner_run
 from training.folds import PhotoName, barred, check_labels, check_paths, check_sources, held_out_rows, photo_names
 from training.taught import note_taught, refuse_taught
 from wildvision.errors import ArgumentError
@@ -126,7 +126,7 @@ def train(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: P
 def fit_head_anew(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: Path) -> None:
     """Fit the head of a finished run by the present recipe, on the present photos and renders; the backbone stays."""
     folder = _folder(config, fold, runs)
-    network = load_network(dataclasses.replace(config, partners=()), folder)
+    network = load_network(config.alone, folder)
     kept_out = barred(photos.records, photos.clusters, _unseen(config, fold))
     _note_taught(folder, photos, kept_out)
     network.to("cuda" if torch.cuda.is_available() else "cpu", memory_format=torch.channels_last)
@@ -195,6 +195,7 @@ def score(config: ClassifierConfig, photos: Photos, fold: int, *, runs: Path) ->
         fold=np.full(len(test), fold),
     )
     write_scores(table, folder / "scores.parquet")
+    (folder / AVERAGED).write_text(json.dumps(averaged(config)) + "\n", encoding="utf-8")
 
 
 def composer(config: ClassifierConfig, unseen: Collection[str], without: Collection[PhotoName]) -> Composer | None:

@@ -3,7 +3,7 @@
 
 DATA ?= ../shared/data
 BLENDER_PYTHON ?= .venv-synth/bin/python
-CLASSIFIERS := fast probe default  # in this order: default needs the others beside it
+CLASSIFIERS := probe fast default  # in this order: each needs those before it
 FOLDS := --fold 0 --fold 1 --fold 2
 
 .PHONY: prepare train train-detector compare-detectors evaluate ablation tta
@@ -27,8 +27,8 @@ compare-detectors: train-detector ## FCOS at two picture sizes beside RetinaNet,
 evaluate: $(VENV)/.installed-dev ## measure the recipes on sources that their models have not seen (after make train)
 	for name in $(CLASSIFIERS); do $(BIN)/python -m training.evaluate configs/classifier-$$name.yaml --data $(DATA) --report reports/$$name || exit 1; done
 
-ablation: $(VENV)/.installed-dev ## what composed pictures and renders add (after make train)
-	for row in photos composer; do $(BIN)/python -m training.ablation configs/classifier-fast.yaml --row $$row --data $(DATA) || exit 1; done
+ablation: $(VENV)/.installed-dev ## what composed pictures and renders add to one network of fast (after make prepare)
+	for row in photos composer renders; do $(BIN)/python -m training.ablation configs/classifier-fast.yaml --row $$row --data $(DATA) || exit 1; done
 	$(BIN)/python -m training.ablation configs/classifier-fast.yaml --data $(DATA) --report reports/ablation
 
 tta: $(VENV)/.installed-dev ## what test-time augmentation adds to the small classifier (after make train)

@@ -272,9 +272,12 @@ def test_calibrate_takes_the_partner_along(model, tmp_path):
     network.join(load_network(other), other.card.input.size)
     card = dataclasses.replace(load_card(model), name="main", partners=(other.card.model_id,))
     export_weights(network, card, tmp_path / "pair")
+    itself = dataclasses.replace(other.card, partners=(load_card("probe").model_id,))  # which main leaves alone
+    write_card(itself, tmp_path / "pair" / "other.json")
     write_scores(make_table(600), tmp_path / "scores.csv")
     arguments = ["--scores", str(tmp_path / "scores.csv"), "--model", str(tmp_path / "pair" / "main.json")]
     assert main(["calibrate", *arguments, "--out", str(tmp_path / "mine")]) == 0
+    assert load_card(tmp_path / "mine" / "other.json") == itself
     (tmp_path / "pair" / "other.json").unlink()
     assert load_classifier(tmp_path / "mine", device="cpu").card.partners == (other.card.model_id,)
 

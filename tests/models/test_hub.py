@@ -76,21 +76,29 @@ def test_a_partner_in_the_same_repository_is_fetched_with_the_model(hub: FakeHub
 def test_a_repository_whose_partner_is_another_model_is_refused(hub: FakeHub, tmp_path: Path) -> None:
     make_tiny_model(tmp_path, name="other", seed=5)
     card = json.loads(hub.files["model.json"])
-    wanted = load_card(tmp_path / "other.json").model_id
-    for partner in ("wildvision-classifier-other@sha256:" + "0" * 64, wanted):
-        other = json.loads((tmp_path / "other.json").read_text())
-        if partner == wanted:
-            other["partners"] = [wanted]  # a circle
-        hub.files["other.json"] = json.dumps(other).encode()
-        hub.files["model.json"] = json.dumps({**card, "partners": [partner]}).encode()
-        with pytest.raises(ModelError, match="needs wildvision-classifier-other"):
-            load_classifier(MODEL)
+    hub.files["other.json"] = (tmp_path / "other.json").read_bytes()
+    partner = "wildvision-classifier-other@sha256:" + "0" * 64
+    hub.files["model.json"] = json.dumps({**card, "partners": [partner]}).encode()
+    with pytest.raises(ModelError, match="needs wildvision-classifier-other"):
+        load_classifier(MODEL)
     assert not hub.gets("other.safetensors")
+
+
+def test_a_partner_with_partners_comes_by_itself(hub: FakeHub, tmp_path: Path) -> None:
+    make_tiny_model(tmp_path, name="other", seed=5)
+    wanted = load_card(tmp_path / "other.json").model_id
+    other = json.loads((tmp_path / "other.json").read_text())
+    third = "wildvision-classifier-third@sha256:" + "0" * 64  # of which the repository has nothing
+    hub.files["other.json"] = json.dumps({**other, "partners": [third], "shares": {"ivory": [1.0, 0.0]}}).encode()
+    hub.files["other.safetensors"] = (tmp_path / "other.safetensors").read_bytes()
+    card = json.loads(hub.files["model.json"])
+    hub.files["model.json"] = json.dumps({**card, "partners": [wanted]}).encode()
+    assert load_classifier(MODEL, device="cpu").card.partners == (wanted,)
 
 
 def test_a_bundled_partner_is_not_fetched(hub: FakeHub) -> None:
     card = json.loads(hub.files["model.json"])
-    hub.files["model.json"] = json.dumps({**card, "partners": [load_card("fast").model_id]}).encode()
+    hub.files["model.json"] = json.dumps({**card, "partners": [load_card("fast").model_id.partition("+")[0]]}).encode()
     download(MODEL)
     assert not hub.gets("fast")
 

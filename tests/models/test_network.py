@@ -149,3 +149,36 @@ def test_partners_of_another_kind_have_nothing_in_common(stem_runs: list[int]) -
     with torch.inference_mode():
         first(torch.rand(1, 3, 64, 64))
     assert stem_runs == [64, 64]
+
+
+def test_a_group_is_shared_out_as_asked_and_all_others_as_usual() -> None:
+    network = _pair("blocks.4.", textures=False)
+    x = torch.rand(2, 3, 64, 64)
+    with torch.inference_mode():
+        usual, _ = network(x)
+        (own, _), (other, _) = (member.judged(member.maps(picture)) for member, picture, _ in network.members(x))
+        network.share({"python_skin": (0.75, 0.25)})
+        asked, _ = network(x)
+    rollup = network.rollup
+    group = rollup.groups.index("python_skin")
+    columns = [group, *(len(rollup.groups) + rollup.members[group].nonzero()[0])]
+    assert len(columns) == 3  # the group, raw and goods
+    torch.testing.assert_close(asked[:, columns], 0.75 * own[:, columns] + 0.25 * other[:, columns])
+    rest = [k for k in range(rollup.outputs) if k not in columns]
+    assert torch.equal(asked[:, rest], usual[:, rest])
+    assert not any("shares" in name for name in network.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("shares", "message"),
+    [
+        ({"ebony": (0.5, 0.5)}, "unknown group 'ebony'"),
+        ({"ivory": (0.5, 0.25, 0.25)}, "must be 2 numbers"),
+        ({"ivory": (1.5, -0.5)}, "none below 0"),
+        ({"ivory": (0.5, 0.4)}, "1 in all"),
+        ({"ivory": ()}, "must be 2 numbers"),
+    ],
+)
+def test_shares_that_do_not_add_up_are_refused(shares: dict[str, tuple[float, ...]], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        _pair("blocks.4.", textures=False).share(shares)

@@ -136,6 +136,44 @@ def test_what_was_measured_with_some_partners_keeps_them(network: Network, card:
     assert len(load_network(find_model(tmp_path / "main.json")).partners) == 2
 
 
+def test_shares_are_part_of_the_card_and_belong_to_its_partners(
+    network: Network, card: ModelCard, tmp_path: Path
+) -> None:
+    written = joined(network, card, tmp_path)
+    assert "shares" not in written.to_json()
+    x = torch.rand(2, 3, 96, 96)
+    network.share({"ivory": (1.0, 0.0)})
+    export_weights(network, written, tmp_path)
+    again = load_network(find_model(tmp_path / "main.json"))
+    with torch.inference_mode():
+        torch.testing.assert_close(again(x)[0], network(x)[0], atol=0.01, rtol=0.01)
+    path = tmp_path / "main.json"
+    content = json.loads(path.read_text())
+    assert content["shares"] == {"ivory": [1.0, 0.0]}
+    mixed = read_card(path).model_id
+    assert mixed.startswith(f"{written.model_id}+shares:")  # another model than the one measured without
+    assert find_classifier(mixed, tmp_path).card == read_card(path)
+    usual = find_classifier(written.model_id, tmp_path).card
+    assert (usual.partners, usual.shares) == (written.partners, {})
+    alone = find_classifier(mixed.partition("+")[0], tmp_path)
+    assert (alone.card.partners, alone.card.shares) == ((), {})
+    assert load_network(alone).shares == {}
+    path.write_text(json.dumps(content | {"shares": {"ivory": [0.5, 0.5]}}))
+    with pytest.raises(ModelError, match="nor bundled"):
+        find_classifier(mixed, tmp_path)
+    for wrong in (
+        {"ivory": [1.0]},
+        {"ebony": [0.5, 0.5]},
+        {"ivory": 1.0},
+        {"ivory": "10"},
+        {"ivory": [True, 0]},
+        {"ivory": []},
+    ):
+        path.write_text(json.dumps(content | {"shares": wrong}))
+        with pytest.raises(ModelError, match="shares"):
+            read_card(path)
+
+
 def test_a_model_with_a_partner_does_not_depend_on_the_batch(network: Network, card: ModelCard, tmp_path: Path) -> None:
     joined(network, card, tmp_path)
     classifier = load_classifier(tmp_path / "main.json", device="cpu", precision="fp32")

@@ -96,7 +96,7 @@ def classifier_config(folder: Path, **changes: Any) -> Path:
     values = yaml.safe_load(Path("configs/classifier-fast.yaml").read_text())
     path = folder / f"{changes.get('name', 'classifier')}.yaml"
     values["input"] |= {"mean": [0.5] * 3, "std": [0.5] * 3}
-    changes = {"architecture": "test_efficientnet", "folds": [["shop-b"]], "partners": [], **changes}
+    changes = {"architecture": "test_efficientnet", "folds": [["shop-b"]], "partners": [], "shares": {}, **changes}
     path.write_text(yaml.safe_dump(values | changes))
     return path
 

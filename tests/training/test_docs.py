@@ -155,6 +155,22 @@ def test_documents_show_the_numbers_of_the_bundled_cards(name: str, brief: bool)
 DRAWS = ["report", "without_piles", "plain_scores/first", "plain_scores/second"]
 
 
+def test_a_detector_s_sources_are_told_apart() -> None:
+    def share(hits: int, n: int) -> dict[str, Any]:
+        return {"hits": hits, "n": n}
+
+    sources = {
+        "shop": {"found": share(1, 4), "others": share(0, 9)},
+        "street": {"found": share(0, 0), "others": share(2, 7)},
+    }
+    part = {"per_source": sources, "groups": {}}
+    assert list(docs._boxes_by_source(part)) == [
+        "- by held-out source, at the review operating points: shop 1 of 4 boxes found, 0 of 9 others with a box; "
+        "street 2 of 7 others with a box",
+    ]
+    assert list(docs._boxes_by_source({"groups": {}})) == []
+
+
 @pytest.mark.parametrize(
     ("document", "report"), [("README.md", "report"), *(("reports/detector/draws.md", name) for name in DRAWS)]
 )

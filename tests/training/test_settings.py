@@ -130,3 +130,27 @@ def test_scripts_refuse_settings_without_a_traceback(
         assert ended.value.code == 2
         assert err.startswith("error: ")
         assert said in err
+
+
+def test_a_partner_comes_without_partners_of_its_own() -> None:
+    default = read_classifier(Path("configs/classifier-default.yaml"))
+    assert [partner.name for partner in default.partner_configs()] == ["fast", "probe"]
+    assert read_classifier(Path("configs/classifier-fast.yaml")).partners
+    assert not any(partner.partners for partner in default.partner_configs())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"partners": []}, "must be 1 numbers"),
+        ({"shares": {"ebony": [0.5, 0.5]}}, "unknown group 'ebony'"),
+        ({"shares": {"ivory": [0.9, 0.9]}}, "1 in all"),
+    ],
+)
+def test_shares_that_do_not_fit_the_partners_are_refused_before_training(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    raw = yaml.safe_load(Path("configs/classifier-fast.yaml").read_text(encoding="utf-8")) | changes
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(raw), encoding="utf-8")
+    with pytest.raises(ArgumentError, match=message):
+        read_classifier(tmp_path / "mine.yaml")

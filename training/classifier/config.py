@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from training.settings import checked, read_yaml
 from wildvision.errors import ArgumentError
 from wildvision.imaging import Preprocess
 from wildvision.models.card import NAME
+from wildvision.models.rollup import check_shares
+from wildvision.taxonomy import load_taxonomy
 
 
 @dataclass(frozen=True)
@@ -83,12 +86,14 @@ class ClassifierConfig:
         not_trained_on: Sources that are measured but teach nothing (the product is a tiny part of the photo).
         partners: Configurations of classifiers with the same folds with whose logits this one's are averaged, one after
             the other, wherever it is used and measured. They are trained apart.
+        shares: Groups in which they are averaged otherwise, to the share of this classifier and of each partner.
         folds: Held-out sources of each leave-one-source-out fold.
     """
 
     name: str
     architecture: str
     partners: tuple[str, ...]
+    shares: Mapping[str, tuple[float, ...]]
     pretrained: str
     input: Preprocess
     train_size: int
@@ -110,6 +115,10 @@ class ClassifierConfig:
 
     def __post_init__(self) -> None:
         check_name(self.name)
+        try:
+            check_shares(self.shares, load_taxonomy().group_names, 1 + len(self.partners))
+        except ValueError as error:
+            raise ArgumentError(f"{self.name}: {error}") from error
 
     @property
     def steps(self) -> int:
@@ -119,7 +128,7 @@ class ClassifierConfig:
     @property
     def decisive(self) -> dict[str, Any]:
         """What decides how the backbone is trained; a checkpoint made with anything else is not gone on from."""
-        elsewhere = ("manifests", "annotations", "composer_bank", "partners", "refit")
+        elsewhere = ("manifests", "annotations", "composer_bank", "partners", "shares", "refit")
         return {key: value for key, value in asdict(self).items() if key not in elsewhere}
 
     @property
@@ -127,17 +136,28 @@ class ClassifierConfig:
         """The annotation file, ``None`` where there is none."""
         return Path(self.annotations) if self.annotations else None
 
+    @property
+    def alone(self) -> ClassifierConfig:
+        """The same without partners."""
+        return replace(self, partners=(), shares={})
+
     def partner_configs(self) -> tuple[ClassifierConfig, ...]:
-        """The configurations of the partners.
+        """The configurations of the partners, each by itself: a partner does not bring its own.
 
         Raises:
-            ArgumentError: One was trained on sources that this classifier holds out, or has partners itself.
+            ArgumentError: One was trained on sources that this classifier holds out.
         """
-        found = tuple(read_config(Path(path)) for path in self.partners)
+        found = tuple(read_config(Path(path)).alone for path in self.partners)
         for path, config in zip(self.partners, found, strict=True):
-            if config.folds != self.folds or config.partners:
-                raise ArgumentError(f"{path} cannot be a partner of {self.name}: other folds, or partners of its own")
+            if config.folds != self.folds:
+                raise ArgumentError(f"{path} cannot be a partner of {self.name}: other folds")
         return found
+
+
+def averaged(config: ClassifierConfig) -> dict[str, Any]:
+    """Whose logits make the scores of a recipe, beside its own, as JSON: names of partners, and shares."""
+    shares = {group: list(given) for group, given in sorted(config.shares.items())}
+    return {"partners": [partner.name for partner in config.partner_configs()], "shares": shares}
 
 
 def check_name(name: str) -> None:
@@ -169,6 +189,7 @@ def read_config(path: Path, *, data: Path | None = None) -> ClassifierConfig:
                 "refit": Refit(**checked(raw["refit"], Refit, f"{path}: refit")),
                 "manifests": (*([str(data / "manifest.csv")] if data else raw["manifests"][:1]), *raw["manifests"][1:]),
                 "partners": tuple(raw["partners"]),
+                "shares": {group: tuple(given) for group, given in raw["shares"].items()},
                 "not_trained_on": tuple(raw["not_trained_on"]),
                 "folds": tuple(tuple(fold) for fold in raw["folds"]),
             }

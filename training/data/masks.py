@@ -142,7 +142,8 @@ class Masker:
 
 def mask_path(folder: Path, model: WheelModel, photo: str) -> Path:
     """Where the mask of the photo with this manifest path is kept: in ``folder``, wherever the photo lies."""
-    parts = [part for part in Path(photo).parts if part not in (Path(photo).anchor, "..")]
+    outside = {Path(photo).anchor: "_root", "..": "_up"}
+    parts = [outside.get(part, part) for part in Path(photo).parts]
     return folder / model.name / Path(*parts[:-1], f"{parts[-1]}.png")
 
 

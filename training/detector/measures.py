@@ -37,7 +37,8 @@ class GroupNumbers:
         ap50: Average precision at IoU 0.5 by COCO's 101 points.
         recall_at_budget: Share of the boxes found at one false box per ten everyday photos, all groups together.
         recall_at_review: Share of the boxes found at the review operating points.
-        calibration_error: Expected calibration error of the scores as probabilities that a box is right.
+        calibration_error: Expected calibration error of the scores as probabilities that a box is right; what the
+            calibration was fitted on flatters it.
         caveat: What to say beside the numbers when they rest on little.
         curve: ``recall`` and ``precision``, for a plot.
     """

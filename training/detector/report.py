@@ -50,7 +50,11 @@ class Report:
         """Plain JSON; without curves for a model card."""
         block = asdict(self)
         if elsewhere := block.pop("elsewhere"):
-            block["thresholds_of_other_folds"] = {name: elsewhere[name] for name in _BY_THRESHOLDS}
+            errors = {group: numbers["calibration_error"] for group, numbers in elsewhere["groups"].items()}
+            block["thresholds_of_other_folds"] = {
+                **{name: elsewhere[name] for name in _BY_THRESHOLDS},
+                "calibration_error": errors,
+            }
         for part in block["parts"].values():
             for numbers in part["groups"].values():
                 if not curves:
@@ -83,6 +87,7 @@ def render(report: Report) -> str:
             ["recall at the review operating points", apart.recall_at_review, f"{apart.n_boxes} boxes"],
             ["the same on photos with several objects", apart.recall_in_company, f"{apart.n_in_company} boxes"],
             ["everyday photos with any box", apart.everyday_with_boxes, ""],
+            *([f"calibration error of boxes, {g}", n.calibration_error, ""] for g, n in apart.groups.items()),
         ]
         title = "Photographs by thresholds of the other folds, which have not seen them"
         body.append(f"<h2>{title}</h2>" + table("", ["measure", "value", "of"], rows))
@@ -121,7 +126,7 @@ def _part(part: Part) -> str:
         for name, n in part.groups.items()
     ]
     heads = ["group", "photos", "boxes", "sources", "AP50", "recall at one false box per ten", "recall, review"]
-    heads.append("calibration error of boxes")
+    heads.append("calibration error of boxes (fitted on these)")
     caveats = "".join(
         f'<p class="note">{escape(name)}: {escape(n.caveat)}</p>' for name, n in part.groups.items() if n.caveat
     )

@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     from wildvision.evaluation.judging import judge, judge_across_sources, with_kept
     from wildvision.evaluation.measure import measure
     from wildvision.evaluation.recalibrate import recalibrate, unchanged
-    from wildvision.models import find_model, list_models, write_card
+    from wildvision.models import find_model, list_models, load_card, write_card
     from wildvision.models.registry import find_classifier, short_name
     from wildvision.policy.fitting import METHODS
     from wildvision.policy.operating_points import promises
@@ -123,7 +123,7 @@ def run(args: argparse.Namespace) -> int:
     for file, content in contents:
         (folder / file).write_bytes(content)
     for partner in partners:
-        write_card(partner.card, folder / f"{partner.card.name}.json")
+        write_card(load_card(partner.card_path), folder / f"{partner.card.name}.json")  # with partners of its own
     write_card(card, folder / "model.json")
     print_section(
         f"{card.name} in {folder}",

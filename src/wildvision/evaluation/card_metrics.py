@@ -104,8 +104,8 @@ def check_scored_by(table: ScoreTable, card: ModelCard) -> None:
 
 
 def _same_weights(one: str, other: str) -> bool:
-    """Whether two model ids, under whatever names, are of the same weights."""
-    digests = re.compile(r"sha256:[0-9a-f]+").findall
+    """Whether two model ids, under whatever names, are of the same weights, averaged alike."""
+    digests = re.compile(r"(?:sha256|shares):[0-9a-f]+").findall
     return bool(digests(one) == digests(other))
 
 

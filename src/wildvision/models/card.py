@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +20,7 @@ from wildvision._version import __version__
 from wildvision.errors import ModelError
 from wildvision.imaging import Preprocess
 from wildvision.models.detector_settings import DetectorSettings
+from wildvision.models.rollup import check_shares
 from wildvision.policy import NEVER, OperatingPoint
 from wildvision.policy.calibration import Calibrator, Platt
 from wildvision.taxonomy import Taxonomy
@@ -25,6 +28,8 @@ from wildvision.taxonomy import Taxonomy
 SCHEMA = "wildvision-card/1"
 KINDS = ("classifier", "detector")
 NAME = r"[a-z0-9][a-z0-9._-]*"
+SHARES = "shares:"
+"""What the part of a ``model_id`` starts with that stands for :attr:`ModelCard.shares`."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,8 @@ class ModelCard:
             nothing of it was written when all were pooled by the architecture's own means.
         partners: ``model_id`` of each classifier with whose logits this one's are averaged, in this order, bundled or
             beside the card.
+        shares: Group to the shares of this classifier and of each partner in it, as
+            :meth:`wildvision.models.Network.share` takes them; groups that are not named have the usual ones.
         detector: Shape of the network and treatment of its boxes; there exactly for a detector. Its network has one
             output for each product leaf, look-alikes being background.
     """
@@ -106,6 +113,7 @@ class ModelCard:
     training: Mapping[str, Any] = field(default_factory=dict)
     pooling: str = "backbone"
     partners: tuple[str, ...] = ()
+    shares: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     detector: DetectorSettings | None = None
 
     def __post_init__(self) -> None:
@@ -115,6 +123,12 @@ class ModelCard:
             raise ModelError(f"kind must be one of {', '.join(KINDS)}; received {self.kind!r}")
         if self.partners and self.kind != "classifier":
             raise ModelError(f"only a classifier has partners; {self.name!r} is a {self.kind}")
+        if self.shares and self.kind != "classifier":
+            raise ModelError(f"only a classifier has shares; {self.name!r} is a {self.kind}")
+        try:
+            check_shares(self.shares, self.groups, 1 + len(self.partners))
+        except ValueError as error:
+            raise ModelError(str(error)) from error
         if (self.kind == "detector") != (self.detector is not None):
             raise ModelError(f"a card holds 'detector' settings exactly when its kind is detector; it is {self.kind!r}")
         for what, groups in (("calibration", self.calibration), ("operating_points", self.operating_points)):
@@ -125,9 +139,25 @@ class ModelCard:
     def model_id(self) -> str:
         """``wildvision-KIND-NAME@sha256:…``, as written into every output row.
 
-        Followed by ``+`` and that of every other classifier that takes part in every score.
+        Followed by ``+`` and that of every other classifier that takes part in every score, and by ``+shares:…``, a
+        digest, where ``shares`` names groups.
         """
-        return "+".join((f"wildvision-{self.kind}-{self.name}@sha256:{self.weights.sha256}", *self.helpers))
+        own = f"wildvision-{self.kind}-{self.name}@sha256:{self.weights.sha256}"
+        mixed = json.dumps({group: list(given) for group, given in sorted(self.shares.items())}).encode()
+        return "+".join(
+            (own, *self.helpers, *([f"{SHARES}{hashlib.sha256(mixed).hexdigest()[:12]}"] if self.shares else []))
+        )
+
+    def named(self, model_id: str) -> ModelCard | None:
+        """The card of what ``model_id`` names: these weights, with the partners and shares in it or by themselves.
+
+        ``None`` where it names something else.
+        """
+        parts = model_id.split("+")[1:]
+        partners = tuple(part for part in parts if not part.startswith(SHARES))
+        same = partners == self.partners and len(partners) < len(parts)
+        card = self if self.detector or same else dataclasses.replace(self, partners=partners, shares={})
+        return card if card.model_id == model_id else None
 
     @property
     def helpers(self) -> tuple[str, ...]:
@@ -155,6 +185,8 @@ class ModelCard:
     def to_json(self) -> dict[str, Any]:
         """The card as JSON values; :func:`parse_card` reads them back."""
         settings: dict[str, Any] = {"partners": list(self.partners)} if self.partners else {}
+        if self.shares:
+            settings["shares"] = _plain(self.shares)
         if self.kind == "classifier":
             settings = {"pooling": self.pooling, **settings}
         if self.detector:

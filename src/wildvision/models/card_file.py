@@ -64,7 +64,7 @@ def parse_card(value: object) -> ModelCard:
         raise ModelError(f"a model card is a JSON object; received {type(value).__name__}")
     _check_schema(value.get("schema"))
     detector = {"detector": dict} if value.get("kind") == "detector" else {}
-    optional = {key: kind for key, kind in (("pooling", str), ("partners", list)) if key in value}
+    optional = {key: kind for key, kind in (("pooling", str), ("partners", list), ("shares", dict)) if key in value}
     card = _fields(
         value,
         "the card",
@@ -106,6 +106,9 @@ def parse_card(value: object) -> ModelCard:
             weights=Weights(**weights),
             **({"pooling": card["pooling"]} if "pooling" in optional else {}),
             partners=_names(card["partners"], "partners") if "partners" in optional else (),
+            shares={
+                group: _numbers(given, f"the shares of {group!r}") for group, given in card.get("shares", {}).items()
+            },
             detector=DetectorSettings.from_json(card["detector"]) if detector else None,
         )
     except (ArgumentError, TypeError, ValueError, AttributeError) as error:
@@ -143,6 +146,12 @@ def _names(values: list[Any], where: str) -> tuple[str, ...]:
     if not values or len(set(map(str, values))) != len(values) or not all(isinstance(v, str) for v in values):
         raise ModelError(f"{where} must be distinct names; received {values!r}")
     return tuple(values)
+
+
+def _numbers(values: Any, what: str) -> tuple[float, ...]:
+    if not isinstance(values, list) or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+        raise ModelError(f"{what} must be a list of numbers; received {values!r}")
+    return tuple(map(float, values))
 
 
 def _calibrator(group: str, value: Any) -> Calibrator:

@@ -75,7 +75,7 @@ def class_activation(network: Network, how: Preprocess, image: Image, group: str
     with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has switched off
         logits: torch.Tensor = torch.zeros((), device=device)
         maps: list[list[torch.Tensor]] = []
-        for member, picture, share in network.members((pixels - mean).div(std).clone()):
+        for member, picture, shares in network.members((pixels - mean).div(std).clone()):
             with torch.no_grad():
                 found = member.maps(picture)
             if found[0].ndim != 4 or getattr(member.backbone, "output_fmt", "NCHW") != "NCHW":  # as of transformers
@@ -83,7 +83,7 @@ def class_activation(network: Network, how: Preprocess, image: Image, group: str
                     f"{member.architecture!r} has no feature maps (n, channels, h, w); explain with method='occlusion'"
                 )
             maps.append([features.requires_grad_(True) for features in found])
-            logits = logits + share * member.judged(found)[0]
+            logits = logits + shares * member.judged(found)[0]
         if not torch.isfinite(logits).all():
             raise ArgumentError("the photo cannot be explained: the model's outputs are not finite")
         flat = [features for found in maps for features in found]

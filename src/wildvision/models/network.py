@@ -6,7 +6,7 @@ Knows no files, cards or thresholds.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import timm
@@ -15,7 +15,7 @@ from timm.models import EfficientNet
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from wildvision.models.rollup import Rollup
+from wildvision.models.rollup import Rollup, check_shares
 
 ROOT_CUBIC_MEAN = "root_cubic_mean"
 TEXTURES = "root_cubic_mean_and_textures"
@@ -65,10 +65,11 @@ def _deviation(maps: Tensor, weights: Tensor) -> Tensor:
 class Network(nn.Module):
     """A timm backbone, pooled features, one linear layer over groups and leaves.
 
-    With partners, logits are averaged with those of one after the other, so that the last counts for half: networks
-    that were trained differently err differently (Lakshminarayanan et al. 2017, https://arxiv.org/abs/1612.01474).
-    Features stay those of its own backbone. What EfficientNets of one architecture have in common, for their first
-    stages were frozen in training, is computed once for all that look at pictures of one size.
+    With partners, logits are averaged with those of one after the other, so that the last counts for half, unless
+    :meth:`share` says otherwise for a group: networks that were trained differently err differently (Lakshminarayanan
+    et al. 2017, https://arxiv.org/abs/1612.01474). Features stay those of its own backbone. What EfficientNets of one
+    architecture have in common, for their first stages were frozen in training, is computed once for all that look at
+    pictures of one size.
 
     Args:
         architecture: Name of a timm architecture, such as ``tf_efficientnet_lite0``. Its weights are random:
@@ -111,6 +112,8 @@ class Network(nn.Module):
         self.register_buffer("_members", torch.from_numpy(rollup.members), persistent=False)
         self.partners = nn.ModuleList()
         self.partner_sizes: list[int] = []
+        self.shares: dict[str, tuple[float, ...]] = {}
+        self.register_buffer("_shares", torch.ones(1, rollup.outputs), persistent=False)
         self._common: dict[str, int] = {}
 
     def add_textures(self) -> None:
@@ -157,6 +160,29 @@ class Network(nn.Module):
         self.partners.append(partner)
         self.partner_sizes.append(size)
         self._common = _common_stages([self, *cast(list[Network], list(self.partners))])
+        self.share({})
+
+    def share(self, shares: Mapping[str, Sequence[float]]) -> None:
+        """Let members count otherwise in the outputs of single groups and of their leaves.
+
+        Raw group logits compare leaves, so that those of other groups move a little too.
+
+        Args:
+            shares: Group to the share of this network and of each partner, which add up to 1. In all other outputs
+                the last partner counts for half, the one before it for half of the rest, and so on.
+
+        Raises:
+            ValueError: As of :func:`wildvision.models.rollup.check_shares`.
+        """
+        count = 1 + len(self.partners)
+        check_shares(shares, self.rollup.groups, count)
+        table = torch.tensor([0.5 ** (count - max(k, 1)) for k in range(count)])[:, None].repeat(1, self.rollup.outputs)
+        for group, given in shares.items():
+            index = self.rollup.groups.index(group)
+            leaves = [len(self.rollup.groups) + k for k in self.rollup.members[index].nonzero()[0].tolist()]
+            table[:, [index, *leaves]] = torch.tensor(given, dtype=table.dtype)[:, None]
+        self.shares = {group: tuple(map(float, given)) for group, given in shares.items()}
+        self._shares = table.to(self.head.weight.device)
 
     def own_state(self) -> dict[str, Tensor]:
         """The state without the partners'."""
@@ -167,7 +193,7 @@ class Network(nn.Module):
         parts: list[Tensor] = []
         own: list[Tensor] = []
         begun: dict[tuple[str, torch.Size], Tensor] = {}
-        for member, picture, share in self.members(x):
+        for member, picture, shares in self.members(x):
             stages = self._common.get(member.architecture, 0)
             if stages:
                 key = (member.architecture, picture.shape)
@@ -178,7 +204,7 @@ class Network(nn.Module):
                 maps = member.maps(picture)
             logits, features = member.judged(maps)
             own.append(features)
-            parts.append(share * logits)
+            parts.append(shares * logits)
         return sum(parts[1:], parts[0]), own[0]
 
     def maps(self, x: Tensor) -> list[Tensor]:
@@ -228,17 +254,16 @@ class Network(nn.Module):
             logits = logits + self.texture_head(self.textures(maps))
         return logits, features
 
-    def members(self, x: Tensor) -> Iterator[tuple[Network, Tensor, float]]:
-        """This network and its partners, the photos as each looks at them, and the share of each in the logits."""
-        share = 0.5 ** len(self.partners)
-        yield self, x, share
+    def members(self, x: Tensor) -> Iterator[tuple[Network, Tensor, Tensor]]:
+        """This network and its partners, the photos as each looks at them, its share ``(outputs,)`` of the logits."""
+        shares = self.get_buffer("_shares")
+        yield self, x, shares[0]
         pictures: dict[tuple[int, ...], Tensor] = {tuple(x.shape[2:]): x}
-        for partner, size in zip(self.partners, self.partner_sizes, strict=True):
+        for k, (partner, size) in enumerate(zip(self.partners, self.partner_sizes, strict=True), start=1):
             sides = (size, size)
             if sides not in pictures:
                 pictures[sides] = F.interpolate(x.float(), sides, mode="bilinear", antialias=True).to(x.dtype)
-            yield cast(Network, partner), pictures[sides], share
-            share *= 2
+            yield cast(Network, partner), pictures[sides], shares[k]
 
     def group_logits(self, logits: Tensor) -> Tensor:
         """Raw group logits ``(n, groups)``, as :meth:`Rollup.group_logits` but differentiable."""

@@ -5,7 +5,6 @@ A model is two files side by side: a card (JSON) and the safetensors file that i
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import os
 import re
@@ -116,18 +115,17 @@ def find_model(name_or_path: str | os.PathLike[str]) -> Model:
 def find_classifier(model_id: str, beside: Path) -> Model:
     """The classifier with this ``model_id``, in a folder (as ``NAME.json``) or bundled.
 
-    The id says which partners it has, whatever its card says by now: what was measured with some keeps them.
+    The id says which partners and shares it has, whatever its card says by now: what was measured without stays so.
 
     Raises:
         ModelError: None of them is it.
     """
-    partners = model_id.split("+")[1:]
     for path in (folder / f"{short_name(model_id)}.json" for folder in (beside, BUNDLED)):
         try:
-            card = dataclasses.replace(read_card(path), partners=tuple(partners))
+            card = read_card(path).named(model_id)
         except ModelError:  # none there, or some other JSON file of that name
             continue
-        if card.model_id == model_id:
+        if card is not None:
             return Model(card, path)
     raise ModelError(f"{model_id} is needed, and is neither in {beside} nor bundled")
 
@@ -160,9 +158,10 @@ def _fetch_weights(commit: hub.HubReference, card: ModelCard) -> None:
         if _is_bundled(wanted):
             continue
         name = f"{short_name(wanted)}.json"
-        _, helper = hub.fetch(commit, name, read_card)
-        if helper.model_id != wanted or (helper.helpers and card.kind == "classifier"):
-            raise ModelError(f"{name} of {commit} is {helper.model_id}; {card.name!r} needs {wanted}")
+        _, found = hub.fetch(commit, name, read_card)
+        helper = found.named(wanted)
+        if helper is None or (helper.helpers and card.kind == "classifier"):
+            raise ModelError(f"{name} of {commit} is {found.model_id}; {card.name!r} needs {wanted}")
         _fetch_weights(commit, helper)
 
 

@@ -6,6 +6,7 @@ Raw outputs are one row of logits a photo: the groups first, then the leaves, bo
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,6 +63,19 @@ class Rollup:
             raise ValueError(f"logits must be (n, {self.outputs}); received {logits.shape}")
         wide = logits.astype(np.float64)
         return wide[:, : len(self.groups)], wide[:, len(self.groups) :]
+
+
+def check_shares(shares: Mapping[str, Sequence[float]], groups: Sequence[str], members: int) -> None:
+    """Make sure that each group named has a share for every one of so many averaged networks.
+
+    Raises:
+        ValueError: An unknown group, or shares that are not one of each member, none below 0, 1 in all.
+    """
+    for group, given in shares.items():
+        if group not in groups:
+            raise ValueError(f"shares name the unknown group {group!r}")
+        if len(given) != members or min(given) < 0 or not abs(sum(given) - 1) < 1e-6:
+            raise ValueError(f"the shares of {group!r} must be {members} numbers, none below 0, 1 in all: {given}")
 
 
 def _logsumexp(x: Array) -> Array:

@@ -32,7 +32,7 @@ def export_weights(
 
     Args:
         network: The trained network, on any device.
-        card: Its card; ``pooling`` becomes the network's, ``weights`` what was written.
+        card: Its card; ``pooling`` and ``shares`` become the network's, ``weights`` what was written.
         folder: Where to write; made when missing.
         stem: Name of the two files without their endings; the card's name when not given. The Hub wants ``model``.
 
@@ -56,7 +56,8 @@ def export_weights(
             f"card and network disagree on partners (card: {', '.join(card.partners) or 'none'}; network: "
             f"{len(network.partners)}); both must have the same"
         )
-    return write_model(network.own_state(), dataclasses.replace(card, pooling=network.pooling), folder, stem=stem)
+    card = dataclasses.replace(card, pooling=network.pooling, shares=network.shares)
+    return write_model(network.own_state(), card, folder, stem=stem)
 
 
 def write_model(
@@ -102,6 +103,7 @@ def load_network(model: Model) -> Network:
         network.load_state_dict(load(content))
         for partner in card.partners:
             _join(network, model, find_classifier(partner, model.card_path.parent))
+        network.share(card.shares)
     except (SafetensorError, ValueError, RuntimeError) as error:
         raise ModelError(f"{model.weights_path} does not hold a {card.architecture!r}: {error}") from error
     return network.float().eval()

@@ -30,7 +30,7 @@ Verdict = dict[str, Any]
 
 _FACTS = ("width", "height", "sha256", "phash")
 _ITEM_FIELDS = ("id", "path", "listing_id")
-SCORES = "1"
+SCORES = "2"
 """Raised whenever the numbers of one and the same model may change, so that no run and no cache mixes old and new."""
 
 _HOPELESS = 256  # photos in a row on which the model failed
