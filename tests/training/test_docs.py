@@ -152,7 +152,7 @@ def test_documents_show_the_numbers_of_the_bundled_cards(name: str, brief: bool)
     assert docs.fill(text, "metrics", docs.metrics_block(list_models(), brief=brief)) == text, "stale; run: make docs"
 
 
-DRAWS = ["report", "without_piles", "plain_scores/first", "plain_scores/second"]
+DRAWS = ["report", "two_folds", "without_piles", "plain_scores/first", "plain_scores/second"]
 
 
 def test_a_detector_s_sources_are_told_apart() -> None:
