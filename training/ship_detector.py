@@ -28,7 +28,7 @@ from training.detector.coco import coco_map
 from training.detector.config import DetectorConfig, read_config, run_name
 from training.detector.fitting import GroupPolicy, calibrated, fit_policy, rescored
 from training.detector.fusion import image_fusion, log_odds, look_again
-from training.detector.held_out import Looked, read_looked, write_looked
+from training.detector.held_out import Looked, found_by, read_looked, write_looked
 from training.detector.measures import Part, budget, measure_part, usable
 from training.detector.report import Report, write_report
 from training.evaluate import load_network, partner_run
@@ -233,8 +233,11 @@ def _looked(config: DetectorConfig, classifier: ClassifierConfig | None, fold: i
     first, again = folder / "held_out.jsonl", folder / f"second_look-{classifier.name if classifier else ''}.jsonl"
     run = runs / run_name(classifier.name, fold) if classifier else None
     if again.exists() and again.stat().st_mtime >= max(p.stat().st_mtime for p in (first, *_weights(classifier, run))):
-        return read_looked(again, config.detector)
-    found = read_looked(first, config.detector)
+        with again.open(encoding="utf-8") as file:
+            same = file.readline().rstrip("\n") == found_by(config, classifier)
+        if same:
+            return read_looked(again, found_by(config, classifier))
+    found = read_looked(first, found_by(config))
     if classifier is None or run is None or not (run / "average.pt").exists():
         return found
     card = draft_card(
@@ -243,8 +246,8 @@ def _looked(config: DetectorConfig, classifier: ClassifierConfig | None, fold: i
     backend = TorchBackend(
         load_network(classifier, run), mean=classifier.input.mean, std=classifier.input.std, precision="fp32"
     )
-    write_looked(again, look_again(found, Classifier(card, backend)), config.detector)
-    return read_looked(again, config.detector)
+    write_looked(again, look_again(found, Classifier(card, backend)), found_by(config, classifier))
+    return read_looked(again, found_by(config, classifier))
 
 
 def _weights(classifier: ClassifierConfig | None, run: Path | None) -> list[Path]:

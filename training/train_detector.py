@@ -24,7 +24,7 @@ from training.data.manifest import Record
 from training.detector.coco import coco_map
 from training.detector.config import DetectorConfig, read_config, run_name
 from training.detector.engine import Batches, Evaluate, Run
-from training.detector.held_out import bare_detector, look, write_looked
+from training.detector.held_out import bare_detector, found_by, look, write_looked
 from training.detector.scenes import Composer, read_records, teaches
 from training.evaluate import load_network
 from training.folds import PhotoName, barred, check_labels, check_sources, held_out_rows, photo_clusters, photo_names
@@ -103,7 +103,7 @@ def train(
         torch.save(average.state_dict(), folder / "average.pt")
         if test:
             looked = look(bare_detector(average, config.name, config.input), test)
-            write_looked(folder / "held_out.jsonl", looked, config.detector)
+            write_looked(folder / "held_out.jsonl", looked, found_by(config))
     if distributed.is_initialized():
         distributed.barrier()
 

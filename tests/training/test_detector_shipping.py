@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from training.detector.config import read_config
 from training.detector.draw import choose_photos, draw_sheets
 from training.detector.fitting import calibrated, fit_policy
 from training.detector.fusion import image_fusion, log_odds
-from training.detector.held_out import Looked, read_looked, write_looked
+from training.detector.held_out import Looked, found_by, read_looked, write_looked
 from training.detector.measures import budget, measure_part
 from training.detector.report import Report, write_report
 from training.docs import metrics_block
@@ -296,10 +297,10 @@ def test_detectors_are_compared_on_the_same_photos(tmp_path: Path, monkeypatch: 
     paths = []
     for head in ("fcos", "retinanet"):
         (tmp_path / head).mkdir()
-        detector = {"head": head, "channels": 32, "convs": 1}
+        detector = {"head": head, "channels": 32, "convs": 1, "context": 0.0}
         paths.append(write_config(tmp_path / head, manifest, name=head, detector=detector))
         looked = [*shop("a", 0), *shop("b", 1), *shop("c", 2)]
-        write_looked(tmp_path / "runs" / f"{head}-fold0" / "held_out.jsonl", looked, read_config(paths[-1]).detector)
+        write_looked(tmp_path / "runs" / f"{head}-fold0" / "held_out.jsonl", looked, found_by(read_config(paths[-1])))
     argv = [*paths, "--folds", 0, "--runs", tmp_path / "runs", "--report", tmp_path / "report"]
     monkeypatch.setattr("sys.argv", ["compare", *map(str, argv)])
     compare.main()
@@ -370,8 +371,8 @@ def test_a_second_look_that_knows_better_raises_ap(tmp_path: Path) -> None:
             crops = np.where(right, 0.9, 0.1).astype(np.float32)
             crops[n - 1 :] = np.nan  # not looked at
             looked.append(replace(one, found=replace(one.found, crop_scores=crops)))
-    write_looked(tmp_path / "l.jsonl", looked, DetectorSettings())
-    again = read_looked(tmp_path / "l.jsonl", DetectorSettings())
+    write_looked(tmp_path / "l.jsonl", looked, "by hand")
+    again = read_looked(tmp_path / "l.jsonl", "by hand")
     np.testing.assert_array_equal(again[0].found.crop_scores, looked[0].found.crop_scores)
     measured = second_look({"real": again}, {group: Platt() for group in GROUPS}, DetectorSettings())
     assert measured["ap50"]["real"]["after"]["ivory"] > measured["ap50"]["real"]["before"]["ivory"] + 0.02
@@ -383,7 +384,7 @@ def test_crops_are_looked_at_anew_once_the_classifier_or_the_detections_have_cha
     config = read_config(write_config(tmp_path, write_pictures(tmp_path)))
     judge = read_classifier_config(classifier_config(tmp_path))
     first, weights = tmp_path / "tiny-fold0" / "held_out.jsonl", tmp_path / "fast-fold0" / "average.pt"
-    write_looked(first, shop("shop-b", 1), config.detector)
+    write_looked(first, shop("shop-b", 1), found_by(config))
     weights.parent.mkdir()
     torch.save(Network("test_efficientnet", Rollup.of(load_taxonomy())).state_dict(), weights)
     looks: list[int] = []
@@ -399,6 +400,12 @@ def test_crops_are_looked_at_anew_once_the_classifier_or_the_detections_have_cha
                 os.utime(path, (1, 2 if path == newer else 1))
         evaluate(config, [0], tmp_path, judge, resamples=2)
     assert looks == [48] * 3
+    partner = tmp_path / "more-fold0" / "average.pt"
+    partner.parent.mkdir()
+    shutil.copy2(weights, partner)
+    averaged = replace(judge, partners=(str(classifier_config(tmp_path, name="more")),))
+    evaluate(config, [0], tmp_path, averaged, resamples=2)
+    assert looks == [48] * 4
 
 
 def test_log_odds_stay_finite() -> None:
@@ -411,7 +418,7 @@ def test_log_odds_stay_finite() -> None:
 def test_the_report_of_a_run_is_complete_and_self_contained(tmp_path: Path) -> None:
     config = read_config(write_config(tmp_path, tmp_path / "manifest.csv"))
     looked = shop("a", 0) + [replace(i, record=replace(i.record, synthetic=True)) for i in shop("r", 1)]
-    write_looked(tmp_path / "tiny-fold0" / "held_out.jsonl", looked, config.detector)
+    write_looked(tmp_path / "tiny-fold0" / "held_out.jsonl", looked, found_by(config))
     report, policy = evaluate(config, [0], tmp_path, resamples=10)
     assert isinstance(report, Report)
     page = write_report(report, tmp_path / "report")
@@ -429,17 +436,32 @@ def test_the_report_of_a_run_is_complete_and_self_contained(tmp_path: Path) -> N
 
 def test_a_report_of_photographs_alone_does_not_speak_of_renders(tmp_path: Path) -> None:
     config = read_config(write_config(tmp_path, tmp_path / "manifest.csv"))
-    write_looked(tmp_path / "tiny-fold0" / "held_out.jsonl", shop("a", 0), config.detector)
+    write_looked(tmp_path / "tiny-fold0" / "held_out.jsonl", shop("a", 0), found_by(config))
     report, _ = evaluate(config, [0], tmp_path, resamples=2)
     assert "render" not in report.measured_on
 
 
+def test_boxes_that_another_average_of_classifiers_judged_are_refused(tmp_path: Path) -> None:
+    detector = {"head": "fcos", "channels": 32, "convs": 1, "context": 0.5}
+    settings = {"manifest": write_pictures(tmp_path), "detector": detector}
+    judge, more = classifier_config(tmp_path, name="judge"), classifier_config(tmp_path, name="more")
+    config = read_config(write_config(tmp_path, context_from=str(judge), **settings))
+    file = tmp_path / "looked.jsonl"
+    write_looked(file, shop("a", 0), found_by(config))
+    for shares in ({}, {"ivory": [1.0, 0.0]}):
+        before = found_by(config)
+        classifier_config(tmp_path, name="judge", partners=[str(more)], shares=shares)
+        assert found_by(config) != before
+        with pytest.raises(ArgumentError, match="looks again"):
+            read_looked(file, found_by(config))
+
+
 def test_boxes_that_other_settings_chose_are_refused(tmp_path: Path) -> None:
     config = read_config(write_config(tmp_path, tmp_path / "manifest.csv"))
-    write_looked(tmp_path / "tiny-fold0" / "held_out.jsonl", shop("a", 0), config.detector)
+    write_looked(tmp_path / "tiny-fold0" / "held_out.jsonl", shop("a", 0), found_by(config))
     lighter = replace(config, detector=replace(config.detector, floor=0.3, fusion_detector=0.7))
     assert evaluate(lighter, [0], tmp_path, resamples=2)
-    for change in ({"contrast": 3.0}, {"nms_iou": 0.9}, {"context": 0.2}):
+    for change in ({"contrast": 3.0}, {"nms_iou": 0.9}):
         other = replace(config, detector=replace(config.detector, **change))
         with pytest.raises(ArgumentError, match="looks again"):
             evaluate(other, [0], tmp_path, resamples=2)

@@ -20,7 +20,7 @@ from training.detector import scenes
 from training.detector.coco import coco_map, judge
 from training.detector.config import DetectorConfig, read_config
 from training.detector.engine import Batches, Run
-from training.detector.held_out import bare_detector, read_looked
+from training.detector.held_out import bare_detector, found_by, read_looked
 from training.detector.scenes import read_records
 from training.ship_detector import evaluate, shipped_card
 from training.taught import note_taught
@@ -242,7 +242,7 @@ def test_a_fold_writes_weights_and_what_it_finds_in_unseen_sources(tmp_path: Pat
     train(config, read_records(config.photos), 0, runs=tmp_path / "runs", cache=tmp_path)
     logging.disable(logging.NOTSET)
     folder = tmp_path / "runs" / "tiny-fold0"
-    looked = read_looked(folder / "held_out.jsonl", config.detector)
+    looked = read_looked(folder / "held_out.jsonl", found_by(config))
     assert [item.record.source for item in looked] == ["shop-b"] * 4
     with (folder / "map.csv").open() as file:
         rows = list(csv.DictReader(file))

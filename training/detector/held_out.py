@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+from training.classifier.config import ClassifierConfig, averaged
 from training.data.manifest import Record, record_from_row, row_from_record
 from training.detector.config import DetectorConfig, run_name
 from wildvision.backends.torch_backend import TorchBackend
 from wildvision.contract import Detections
 from wildvision.errors import ArgumentError
 from wildvision.imaging import Preprocess
-from wildvision.models import Detector, DetectorNetwork, DetectorSettings, draft_card
+from wildvision.models import Detector, DetectorNetwork, draft_card
 from wildvision.taxonomy import load_taxonomy
 
 DECISIVE = ("head", "channels", "convs", "context", "peak", "contrast", "nms_iou", "nested", "max_boxes")
@@ -52,11 +53,11 @@ def look(detector: Detector, records: Sequence[Record], *, batch_size: int = 16)
     return (Looked(r, d) for r, d in zip(records, found, strict=True) if d.ok)
 
 
-def write_looked(path: Path, looked: Iterable[Looked], settings: DetectorSettings) -> None:
-    """Write one line a photo after one of the ``settings`` that the boxes were scored and chosen by."""
+def write_looked(path: Path, looked: Iterable[Looked], by: str) -> None:
+    """Write one line a photo after one that says what the boxes were scored and chosen ``by`` (:func:`found_by`)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8") as file:
-        file.write(_settings(settings) + "\n")
+        file.write(by + "\n")
         for item in looked:
             d = item.found
             row = {
@@ -75,23 +76,23 @@ def write_looked(path: Path, looked: Iterable[Looked], settings: DetectorSetting
 def read_folds(config: DetectorConfig, folds: Iterable[int], runs: Path) -> list[Looked]:
     """What the runs of ``folds`` found in the photos that they had not seen; errors as of :func:`read_looked`."""
     files = [runs / run_name(config.name, k) / "held_out.jsonl" for k in folds]
-    return [item for file in files for item in read_looked(file, config.detector)]
+    return [item for file in files for item in read_looked(file, found_by(config))]
 
 
-def read_looked(path: Path, settings: DetectorSettings) -> list[Looked]:
+def read_looked(path: Path, by: str) -> list[Looked]:
     """Read what :func:`write_looked` wrote.
 
     Raises:
         ArgumentError: No such file: the run has not been trained to its end. Or its boxes were scored and chosen by
-            other settings.
+            something else than ``by`` says.
     """
     if not path.is_file():
         raise ArgumentError(f"no detections at {path}; train that fold first with 'python -m training.train_detector'")
     found = []
     head, *lines = path.read_text(encoding="utf-8").splitlines()
-    if head != _settings(settings):
+    if head != by:
         raise ArgumentError(
-            f"the boxes of {path} were found by {head}, the configuration says {_settings(settings)}; "
+            f"the boxes of {path} were found by {head}, the configuration says {by}; "
             "'python -m training.train_detector' looks again, without training a finished run anew"
         )
     for line in lines:
@@ -108,6 +109,16 @@ def read_looked(path: Path, settings: DetectorSettings) -> list[Looked]:
     return found
 
 
-def _settings(settings: DetectorSettings) -> str:
-    """Those that decide which boxes are found and how they are scored."""
-    return json.dumps({name: value for name, value in dataclasses.asdict(settings).items() if name in DECISIVE})
+def found_by(config: DetectorConfig, again: ClassifierConfig | None = None) -> str:
+    """What decides which boxes are found and how they are scored, as JSON.
+
+    Args:
+        config: The detector's recipe, with the classifier that judges whole photos and whose logits that averages.
+        again: The classifier that looked at crops, where one did.
+    """
+    settings = dataclasses.asdict(config.detector)
+    classifiers = (("judge", config.context_classifier()), ("again", again))
+    return json.dumps(
+        {name: settings[name] for name in DECISIVE}
+        | {what: {"name": c.name, **averaged(c)} for what, c in classifiers if c is not None}
+    )
