@@ -122,11 +122,11 @@ def _part(part: Part) -> str:
         ["everyday photos with any box", part.everyday_with_boxes, "at the review operating points"],
     ]
     groups = [
-        [name, n.n_photos, n.n_boxes, n.n_sources, n.ap50, n.recall_at_budget, n.recall_at_review, n.calibration_error]
+        [name, n.n_photos, n.n_boxes, n.n_sources, n.ap50, n.recall_at_budget, n.recall_at_review]
         for name, n in part.groups.items()
     ]
     heads = ["group", "photos", "boxes", "sources", "AP50", "recall at one false box per ten", "recall, review"]
-    heads.append("calibration error of boxes (fitted on these)")
+    errors = [[name, n.calibration_error] for name, n in part.groups.items()]
     caveats = "".join(
         f'<p class="note">{escape(name)}: {escape(n.caveat)}</p>' for name, n in part.groups.items() if n.caveat
     )
@@ -137,6 +137,7 @@ def _part(part: Part) -> str:
         + table("All groups", ["measure", "value", "of"], overall)
         + table("By group", heads, groups)
         + caveats
+        + table("Calibration error of boxes, which it was fitted on", ["group", "expected error"], errors)
         + precision_recall_plot({name: n.curve for name, n in part.groups.items()})
         + table("Photos without products that get a box, by leaf", ["leaf", "with a box"], leaves)
         + table("By source, at the review operating points", ["source", "boxes found", "others with a box"], sources)
