@@ -81,7 +81,7 @@ def _timm(classifier: Classifier) -> tuple[Any, Any]:
     transform = create_transform(
         how.size, interpolation="bicubic", mean=how.mean, std=how.std, crop_pct=1.0, crop_mode="squash"
     )
-    return classifier._backend._module, transform  # type: ignore[attr-defined]
+    return classifier._backend.module, transform  # type: ignore[attr-defined]
 
 
 def main() -> int:
