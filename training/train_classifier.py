@@ -25,7 +25,7 @@ from training.classifier.pretrained import pretrained_backbone
 from training.classifier.refit import Labelled, refit
 from training.classifier.sampling import NONE, BatchSampler
 from training.command import run_script
-from training.composer import BackgroundBank, CutoutBank, Recipe, compose, pile
+from training.composer import BackgroundBank, CutoutBank, Recipe, check_bank, compose, pile
 from training.evaluate import AVERAGED, load_network, partner_run
 from training.folds import PhotoName, barred, check_labels, check_paths, check_sources, held_out_rows, photo_names
 from training.taught import note_taught, refuse_taught
@@ -119,6 +119,8 @@ def train(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: P
     without = photo_names(photos.records, kept_out)
     paste = composer(config, unseen if config.sampling.renders else unseen | renders, without)
     heaped = piles(config, unseen, without)  # before the hours of training, for what cannot be laid is refused
+    if config.sampling.composed or heaped:
+        check_bank(CutoutBank.load(Path(config.composer_bank)), photos.records)
     average = Run(network, config, folder).fit(Batches(photos, sampler, config, network, paste))
     _finish(average, pretrained, config, photos, rows, fold, runs, heaped)
 
@@ -133,6 +135,8 @@ def fit_head_anew(config: ClassifierConfig, photos: Photos, fold: int | None, *,
     own = {name: value.clone() for name, value in network.backbone.state_dict().items()}
     without = photo_names(photos.records, kept_out)
     heaped = piles(config, _unseen(config, fold), without)
+    if heaped:
+        check_bank(CutoutBank.load(Path(config.composer_bank)), photos.records)
     _finish(network, own, config, photos, _rows(photos, kept_out), fold, runs, heaped)
 
 

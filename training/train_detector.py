@@ -20,6 +20,7 @@ from torch import distributed
 from training.classifier.config import ClassifierConfig
 from training.classifier.pretrained import pretrained_backbone
 from training.command import run_script
+from training.composer import CutoutBank, check_bank
 from training.data.manifest import Record
 from training.detector.coco import coco_map
 from training.detector.config import DetectorConfig, read_config, run_name
@@ -63,6 +64,8 @@ def main() -> None:
     records = read_records(config.photos)
     check_sources(config.folds, config.not_trained_on, records, args.fold or ())
     check_labels(records)
+    if config.sampling.composed:
+        check_bank(CutoutBank.load(Path(config.composer_bank)), records, config.folders)
     for fold in args.fold or [None]:
         train(config, records, fold, runs=args.runs, cache=args.cache, stop_at=args.stop_at)
     if distributed.is_initialized():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.training.data_helpers import picture, record, save
-from training.composer import BackgroundBank, Cutout, CutoutBank, Recipe, compose, pile, piles
+from training.composer import BackgroundBank, Cutout, CutoutBank, Recipe, check_bank, compose, pile, piles
 from training.composer.__main__ import main
 from training.composer.backgrounds import Background, bare_ground, build_backgrounds
 from training.composer.cutouts import RENDERED, build_cutouts, cut_out, sharpen_alpha
@@ -162,6 +162,25 @@ def test_one_photographed_object_weighs_as_much_as_several_renders() -> None:
 def test_held_out_sources_leave_both_banks(cutouts: CutoutBank, backgrounds: BackgroundBank) -> None:
     assert {c.source for c in cutouts.without_sources({"source0"}).cutouts} == {"source1", "source2"}
     assert {b.source for b in backgrounds.without_sources({"source0"}).backgrounds} == {"source1"}
+
+
+def test_a_bank_of_photos_that_are_gone_or_called_otherwise_is_refused() -> None:
+    bank = CutoutBank(disc(RED, "ivory_worked", "ivory", n) for n in range(3))
+    rows = [record(c.path, leaf=c.leaf, source=c.source) for c in bank.cutouts]
+    check_bank(bank, rows)
+    check_bank(bank, [replace(r, path=f"/photos/{r.path}") for r in rows], [Path("/photos")])
+    other = [replace(r, leaf="resin_plastic", group="none") for r in rows]
+    check_bank(
+        bank, [replace(r, boxes=(Box(0, 0, 9, 9, leaf="ivory_worked"),)) for r in other]
+    )  # lies beside the resin
+    with pytest.raises(ArgumentError, match=r"2 cut-outs .*'1\.jpg' \(ivory_worked\)"):
+        check_bank(bank, rows[:1])
+    with pytest.raises(ArgumentError, match=r"3 cut-outs .* call otherwise"):
+        check_bank(bank, other)
+    rendered = CutoutBank(replace(c, source=f"{RENDERED}train") for c in bank.cutouts)
+    check_bank(
+        rendered, [replace(r, source=f"{RENDERED}train") for r in other]
+    )  # a render's row names one of its objects
 
 
 def test_an_empty_bank_is_refused(cutouts: CutoutBank, backgrounds: BackgroundBank) -> None:

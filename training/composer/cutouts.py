@@ -15,6 +15,7 @@ from training.data.boxes import iou, propose
 from training.data.manifest import NEGATIVE, Box, Record
 from training.data.masks import U2NETP, Image, Mask, read_mask, read_rgb
 from training.data.progress import track
+from training.folds import inside
 from wildvision.errors import ArgumentError
 from wildvision.taxonomy import load_taxonomy
 
@@ -130,6 +131,30 @@ class CutoutBank:
         """Read what :meth:`save` wrote, without copying the pixels."""
         return cls(
             (Cutout(pixels, **facts) for pixels, facts in read_store(folder, "cutouts")), photo_weight=photo_weight
+        )
+
+
+def check_bank(bank: CutoutBank, records: Iterable[Record], folders: Collection[Path] = ()) -> None:
+    """Make sure that what is pasted comes from photos that are still there, and is still called what they are.
+
+    Args:
+        bank: Cut-outs.
+        records: All rows of the manifests. Renders hold objects that their rows do not name.
+        folders: Those of the manifests, where paths of rows start with them.
+
+    Raises:
+        ArgumentError: Some cut-outs are of photos that no manifest has any more, or that another leaf was given.
+    """
+    leaves = {(r.source, inside(r.path, folders)): {r.leaf, *(box.leaf for box in r.boxes or ())} for r in records}
+    stale = [
+        c
+        for c in bank.cutouts
+        if (c.source, c.path) not in leaves or (not c.rendered and c.leaf not in leaves[c.source, c.path])
+    ]
+    if stale:
+        raise ArgumentError(
+            f"{len(stale)} cut-outs of the bank are of photos that the manifests lack or call otherwise now, "
+            f"{stale[0].path!r} ({stale[0].leaf}) for one; build it anew with 'python -m training.composer bank'"
         )
 
 
