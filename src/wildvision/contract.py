@@ -335,8 +335,8 @@ class Prediction:
         lookalike: The nearest innocent explanation.
         decision: Triage by the operating points of the model card.
         detections: Boxes as in :meth:`Detections.to_row`, when a detector ran.
-        model: ``wildvision-classifier-NAME@sha256:…`` of the weights, followed by ``+`` and that of each partner, and
-            of a detector that ran.
+        model: ``wildvision-classifier-NAME@sha256:…`` of the weights, followed by ``+`` and that of each partner, by
+            ``+shares:…`` where they are averaged in shares of its own, and by that of a detector that ran.
     """
 
     status: Status

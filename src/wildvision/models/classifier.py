@@ -78,7 +78,7 @@ class Classifier:
 
     @property
     def model_id(self) -> str:
-        """``wildvision-classifier-NAME@sha256:…`` and ``+`` with each partner's, as written into every output row."""
+        """As written into every output row: :attr:`wildvision.models.ModelCard.model_id`."""
         return self.card.model_id
 
     @property
