@@ -21,6 +21,7 @@ from typing import Any, cast
 import numpy as np
 
 from training.classifier.config import ClassifierConfig, read_config
+from training.classifier.pretrained import SOURCES
 from training.command import run_script
 from training.composer import CutoutBank
 from training.data.manifest import DROPPED, read_manifest
@@ -72,6 +73,7 @@ def main() -> None:
         architecture=config.architecture,
         input=config.input,
         taxonomy=load_taxonomy(),
+        licence=SOURCES[config.pretrained].licence,
         training=_training(config, table),
     )
     card = _measured(dataclasses.replace(card, partners=partners), evaluation, table)

@@ -6,7 +6,7 @@ BLENDER_PYTHON ?= .venv-synth/bin/python
 CLASSIFIERS := probe fast default  # in this order: each needs those before it
 FOLDS := --fold 0 --fold 1 --fold 2
 
-.PHONY: prepare train train-detector compare-detectors evaluate ablation tta
+.PHONY: prepare train train-detector compare-detectors evaluate ablation tta clip
 
 prepare: $(VENV)/.installed-dev $(BLENDER_PYTHON) ## boxes, folds, renders, masks and cut-outs for training
 	$(BIN)/python -m training.prepare --data $(DATA) --python $(BLENDER_PYTHON) --workers 2
@@ -33,6 +33,11 @@ ablation: $(VENV)/.installed-dev ## what composed pictures and renders add to on
 
 tta: $(VENV)/.installed-dev ## what test-time augmentation adds to the small classifier (after make train)
 	$(BIN)/python -m training.tta configs/classifier-fast.yaml --data $(DATA) --report reports/fast
+
+clip: prepare ## a classifier on CLIP's features, too large to bundle, into models/, with its report; two hours of two cores
+	$(BIN)/python -m training.train_classifier configs/classifier-clip.yaml --data $(DATA) $(FOLDS)
+	$(BIN)/python -m training.train_classifier configs/classifier-clip.yaml --data $(DATA) --final
+	$(BIN)/python -m training.ship_classifier configs/classifier-clip.yaml --data $(DATA) --robustness 0 --report reports/clip --to models
 
 .venv-synth/bin/python:
 	$(PYTHON) -m venv .venv-synth
