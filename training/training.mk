@@ -34,7 +34,7 @@ ablation: $(VENV)/.installed-dev ## what composed pictures and renders add to on
 tta: $(VENV)/.installed-dev ## what test-time augmentation adds to the small classifier (after make train)
 	$(BIN)/python -m training.tta configs/classifier-fast.yaml --data $(DATA) --report reports/fast
 
-clip: prepare ## a classifier on CLIP's features, too large to bundle, into models/, with its report; two hours of two cores
+clip: prepare ## a classifier on CLIP's features, too large to bundle, into models/, with its report; hours on a CPU
 	$(BIN)/python -m training.train_classifier configs/classifier-clip.yaml --data $(DATA) $(FOLDS)
 	$(BIN)/python -m training.train_classifier configs/classifier-clip.yaml --data $(DATA) --final
 	$(BIN)/python -m training.ship_classifier configs/classifier-clip.yaml --data $(DATA) --robustness 0 --report reports/clip --to models

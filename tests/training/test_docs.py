@@ -184,3 +184,19 @@ def test_the_documents_have_every_measurement_of_the_detector(document: str, rep
 def test_the_readme_explains_every_status() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert [status for status in Status if f"| `{status}` |" not in text] == []
+
+
+def test_what_is_said_of_the_classifier_on_clip_stands_in_the_reports() -> None:
+    text = Path("datasets.md").read_text(encoding="utf-8")
+    for group, words in (
+        ("ivory", "ivory, 1,059 photos"),
+        ("python_skin", "python skin, 63"),
+        ("rhino_horn", "rhino horn, 2"),
+    ):
+        row = next(line for line in text.splitlines() if line.startswith(f"| {words} |"))
+        for name, cell in zip(("clip", "default"), row.split("|")[2:4], strict=True):
+            report = json.loads((ROOT / f"reports/{name}/report.json").read_text(encoding="utf-8"))
+            measured = report["real"]["groups"][group]
+            auroc, recall = measured["auroc"], measured["recall_at_fpr"]["0.01"]
+            assert f"{auroc['value']:.3f} [{auroc['low']:.3f}, {auroc['high']:.3f}] / {recall['value']:.3f}" in cell
+            assert f"{measured['n_positives']:,}" in words
