@@ -38,11 +38,12 @@ def test_list_shows_the_bundled_models(
     intact: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("wildvision.models.registry.BUNDLED", intact)
+    monkeypatch.setattr("wildvision.models.registry.HEADS", intact / "none")
     code, out, _ = models(capsys, "list")
     header, row = (line.split("\t") for line in out.splitlines())
     assert code == 0
-    assert header == ["name", "kind", "architecture", "input", "size", "licence", "created"]
-    assert row[:4] == ["tiny", "classifier", "test_efficientnet", "64 px"]
+    assert header == ["name", "kind", "architecture", "input", "size", "licence", "created", "where"]
+    assert (row[:4], row[-1]) == (["tiny", "classifier", "test_efficientnet", "64 px"], "bundled")
 
 
 def test_info_says_what_the_card_says(intact: Path, capsys: pytest.CaptureFixture[str]) -> None:

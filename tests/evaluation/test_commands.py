@@ -135,7 +135,7 @@ def test_what_cannot_be_written_is_refused_before_photos_are_scored(model, tmp_p
                    ["calibrate", str(path), "--model", str(model), "--name", "My Model"]):  # fmt: skip
         assert main([*wanted, "--out", str(tmp_path / "r")]) == 2
         assert not (tmp_path / "r").exists()
-    assert "is bundled" in (said := capsys.readouterr().err)
+    assert "comes with the library" in (said := capsys.readouterr().err)
     assert "lower-case" in said
 
 
@@ -201,8 +201,8 @@ def test_metrics_that_say_no_prevalence_mean_the_usual_one(model, calibration):
 @pytest.mark.parametrize(
     ("command", "name", "message"),
     [
-        ("evaluate", "fast", "is bundled"),
-        ("evaluate", "detector-default", "is bundled"),
+        ("evaluate", "fast", "comes with the library"),
+        ("evaluate", "detector-default", "comes with the library"),
         ("calibrate", "detector-default", "is a detector"),
     ],
 )

@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     from wildvision.evaluation.measure import measure
     from wildvision.evaluation.recalibrate import recalibrate, unchanged
     from wildvision.models import find_model, list_models, load_card, write_card
-    from wildvision.models.registry import find_classifier, short_name
+    from wildvision.models.registry import find_classifier, list_larger_models, short_name
     from wildvision.policy.fitting import METHODS
     from wildvision.policy.operating_points import promises
     from wildvision.policy.targets import parse_target
@@ -99,7 +99,9 @@ def run(args: argparse.Namespace) -> int:
         raise ArgumentError(f"the model and its partners would all be written as {twice}; export one as another stem")
     if args.name is not None:  # a bad name is found before photos are scored
         dataclasses.replace(model.card, name=args.name)
-        others = {card.name for card in list_models()} | {short_name(p) for p in model.card.partners}
+        others = {card.name for card in (*list_models(), *list_larger_models())} | {
+            short_name(p) for p in model.card.partners
+        }
         if args.name in {model.card.name} | others:
             raise ArgumentError(f"{args.name!r} is the name of another model; rows of both must be told apart")
     table, unscored = _score(args)

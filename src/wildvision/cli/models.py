@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the actions of ``models``."""
     actions = parser.add_subparsers(metavar="ACTION", required=True)
 
-    listing = actions.add_parser("list", help="models that come with the library")
+    listing = actions.add_parser("list", help="models of the library, bundled or to download")
     listing.set_defaults(action=_list)
 
     info = actions.add_parser("info", help="what a model's card says")
@@ -37,8 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     verify.set_defaults(action=_verify)
 
-    download = actions.add_parser("download", help="fetch a model from the Hub, check it and print its folder")
-    download.add_argument("model", metavar="REF", help="hf://org/repo@revision")
+    download = actions.add_parser("download", help="fetch a model, check it and print its folder")
+    download.add_argument(
+        "model", metavar="MODEL", help="hf://org/repo@revision, or the name of a model that is too large to bundle"
+    )
     download.set_defaults(action=_download)
 
 
@@ -49,13 +51,16 @@ def run(args: argparse.Namespace) -> int:
 
 def _list(args: argparse.Namespace) -> int:
     from wildvision.cli.output import print_table
-    from wildvision.models.registry import list_models
+    from wildvision.models.heads import is_here
+    from wildvision.models.registry import list_larger_models, list_models
 
+    where = [(card, "bundled") for card in list_models()]
+    where += [(card, "downloaded" if is_here(card) else "to download") for card in list_larger_models()]
     print_table(
-        ("name", "kind", "architecture", "input", "size", "licence", "created"),
+        ("name", "kind", "architecture", "input", "size", "licence", "created", "where"),
         [
-            (c.name, c.kind, c.architecture, f"{c.input.size} px", _megabytes(c.weights.bytes), c.licence, c.created)
-            for c in list_models()
+            (c.name, c.kind, c.architecture, f"{c.input.size} px", _megabytes(c.weights.bytes), c.licence, c.created, w)
+            for c, w in where
         ],
     )
     return 0

@@ -17,7 +17,7 @@ from wildvision.evaluation.results import Evaluation, Part
 from wildvision.evaluation.scores import ScoreTable
 from wildvision.models import ModelCard, find_model, write_card
 from wildvision.models.hub import PREFIX
-from wildvision.models.registry import BUNDLED, Model
+from wildvision.models.registry import Model, comes_with_the_library
 from wildvision.policy.fitting import PREVALENCE
 
 log = logging.getLogger(__name__)
@@ -74,10 +74,10 @@ def own_classifier(model: str | os.PathLike[str]) -> Model:
     if isinstance(model, str) and model.startswith(PREFIX):
         raise ModelError(f"the card of {model} lies on the Hub; give the folder of a model of your own")
     found = find_model(model)
-    if found.card_path.resolve().parent == BUNDLED.resolve():
+    if comes_with_the_library(found):
         raise ModelError(
-            f"{found.card.name!r} is bundled, and its card holds what it was measured with; `wildvision calibrate` "
-            "makes a model of your own from it, in a folder"
+            f"{found.card.name!r} comes with the library, and its card holds what it was measured with; `wildvision "
+            "calibrate` makes a model of your own from it, in a folder"
         )
     check_classifier(found.card)
     return found

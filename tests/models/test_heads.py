@@ -1,0 +1,149 @@
+"""Models too large to bundle are put together once, checked, and then found by name without a network."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.models.tiny_clip import ARCHITECTURE, SIZE, as_onnx, make_tiny_clip
+from wildvision.cli import main
+from wildvision.errors import ModelError
+from wildvision.evaluation.card_metrics import own_classifier
+from wildvision.imaging import Preprocess
+from wildvision.models import (
+    Network,
+    Rollup,
+    download,
+    draft_card,
+    find_model,
+    list_larger_models,
+    load_card,
+    load_classifier,
+    registry,
+    verify,
+)
+from wildvision.models.heads import ENDING, cache_folder, export_head
+from wildvision.taxonomy import load_taxonomy
+
+PHOTO = np.random.default_rng(0).integers(0, 256, (48, 40, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Network:
+    """A classifier on a small CLIP that can be "published"; its card and head are the library's model "large"."""
+    monkeypatch.setattr("timm.create_model", make_tiny_clip)
+    monkeypatch.setattr(registry, "HEADS", tmp_path / "heads")
+    monkeypatch.setenv("WILDVISION_CACHE", str(tmp_path / "cache"))
+    published = as_onnx(make_tiny_clip().state_dict())
+    monkeypatch.setattr("wildvision.models.published.fetch", lambda *_: published)
+    taxonomy = load_taxonomy()
+    torch.manual_seed(1)
+    made = Network(ARCHITECTURE, Rollup.of(taxonomy)).eval()
+    from wildvision.models.clip import read_clip
+
+    made.backbone.load_state_dict(read_clip(published, ARCHITECTURE))
+    how = Preprocess(size=SIZE, resize="squash", interpolation="bicubic", mean=(0.5,) * 3, std=(0.5,) * 3)
+    card = draft_card(name="large", architecture=ARCHITECTURE, input=how, taxonomy=taxonomy)
+    export_head(made, card, tmp_path / "heads")
+    return made
+
+
+def test_what_is_bundled_is_small(network: Network, tmp_path: Path) -> None:
+    files = {path.name for path in (tmp_path / "heads").iterdir()}
+    assert files == {"large.json", f"large{ENDING}"}
+    assert (tmp_path / "heads" / f"large{ENDING}").stat().st_size < load_card("large").weights.bytes / 4
+
+
+def test_it_is_put_together_and_scores_as_the_network_it_came_from(network: Network, tmp_path: Path) -> None:
+    folder = download("large")
+    assert folder.parent == tmp_path / "cache"
+    assert verify("large") == load_card("large")
+    by_name, by_folder = load_classifier("large", device="cpu"), load_classifier(folder, device="cpu")
+    assert by_name.model_id == by_folder.model_id
+    pixels = by_name.prepare(PHOTO).pixels
+    with torch.inference_mode():
+        x = torch.from_numpy(pixels).permute(2, 0, 1)[None] / 127.5 - 1
+        expected = network(x)[0].numpy()
+    for classifier in (by_name, by_folder):
+        np.testing.assert_allclose(classifier.logits([classifier.prepare(PHOTO)]), expected, rtol=0.02, atol=0.05)
+
+
+def test_it_is_put_together_once(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = download("large")
+
+    def unplugged(*_: object) -> bytes:
+        raise ModelError("no network")
+
+    monkeypatch.setattr("wildvision.models.published.fetch", unplugged)
+    assert download("large") == first
+    shutil.rmtree(first)
+    with pytest.raises(ModelError, match="no network"):
+        download("large")
+    assert not list(cache_folder().iterdir())
+
+
+def test_until_then_its_card_can_be_read_and_the_error_names_the_command(network: Network) -> None:
+    assert [card.name for card in list_larger_models()] == ["large"]
+    for use in (find_model, load_classifier, verify):
+        with pytest.raises(ModelError, match="wildvision models download large"):
+            use("large")
+
+
+def test_another_backbone_is_refused_and_nothing_is_kept(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = make_tiny_clip()
+    with torch.no_grad():
+        other.norm.bias.add_(1.0)
+    monkeypatch.setattr("wildvision.models.published.fetch", lambda *_: as_onnx(other.state_dict()))
+    with pytest.raises(ModelError, match="came out with sha256"):
+        download("large")
+    assert not list(cache_folder().iterdir())
+
+
+def test_damaged_weights_are_refused(network: Network) -> None:
+    folder = download("large")
+    weights = folder / "large.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    for use in (download, verify, load_classifier):
+        with pytest.raises(ModelError, match="get the file again"):
+            use("large")
+
+
+def test_a_folder_of_the_same_name_does_not_stand_in_for_it(
+    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "large").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError, match="wildvision models download large"):
+        find_model("large")
+
+
+def test_its_card_is_not_written(network: Network) -> None:
+    download("large")
+    with pytest.raises(ModelError, match="comes with the library"):
+        own_classifier("large")
+
+
+@pytest.mark.parametrize("variable", ["WILDVISION_CACHE", "XDG_CACHE_HOME"])
+def test_the_cache_is_where_the_user_wants_it(variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("WILDVISION_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert cache_folder() == Path.home() / ".cache" / "wildvision"
+    monkeypatch.setenv(variable, str(tmp_path))
+    assert cache_folder() in (tmp_path, tmp_path / "wildvision")
+
+
+def test_the_command_line_lists_and_downloads_it(network: Network, capsys: pytest.CaptureFixture[str]) -> None:
+    def where() -> str:
+        assert main(["models", "list"]) == 0
+        return next(row for row in capsys.readouterr().out.splitlines() if row.startswith("large	")).split("	")[
+            -1
+        ]
+
+    assert where() == "to download"
+    assert main(["models", "download", "large"]) == 0
+    assert capsys.readouterr().out.strip() == str(find_model("large").weights_path.parent)
+    assert where() == "downloaded"
