@@ -33,7 +33,6 @@ from wildvision.evaluation.report import write_report
 from wildvision.evaluation.results import Evaluation
 from wildvision.evaluation.scores import ScoreTable, concatenate, read_scores, write_scores
 from wildvision.evaluation.stress import Variant, corruption_costs, draw_rows, stress
-from wildvision.imaging import Preprocess
 from wildvision.models import load_classifier
 from wildvision.models.card import draft_card
 from wildvision.models.network import Network
@@ -83,24 +82,17 @@ def evaluate(config: ClassifierConfig, runs: Path, *, robustness: int = 20) -> t
     for k in folds:
         network = load_network(config, runs / f"{config.name}-fold{k}")
         rows = [row_from_record(records[i]) for i in held_out_rows(records, config.folds, k)]
-        explained += _explain(network, config.input, rows, root)
+        explained += explain_rows(network, config.input, rows, root)
         if robustness:
             drawn = draw_rows(rows, robustness, seed=config.seed)
             photos.append(_stress(network, config, drawn, root, fold=k))
         for folder, renders in _test_renders(config):
-            explained += _explain(network, config.input, renders[k :: len(config.folds)], folder)
+            explained += explain_rows(network, config.input, renders[k :: len(config.folds)], folder)
             if robustness and k == 0:  # no fold's model has seen them, and a third of them has too few negatives
                 rendered.append(_stress(network, config, renders, folder, fold=k))
     costs = (*corruption_costs(photos), *corruption_costs(rendered))
     found = dataclasses.replace(evaluation, robustness=costs, explanations=pointing(explained))
     return dataclasses.replace(found, measured_on=_measured_on(config, table)), table
-
-
-def _explain(network: Network, how: Preprocess, rows: Sequence[Row], root: Path) -> list[Explained]:
-    """Where explanations lie; of networks without feature maps, such as transformers, there are none."""
-    with torch.inference_mode():
-        last = network.maps(torch.zeros(1, 3, how.size, how.size, device=next(network.parameters()).device))[0]
-    return explain_rows(network, how, rows, root) if last.ndim == 4 else []
 
 
 def _fold_scores(config: ClassifierConfig, fold: int, runs: Path) -> ScoreTable:
@@ -133,13 +125,14 @@ def load_network(config: ClassifierConfig, run: Path) -> Network:
         ArgumentError: The run's checkpoint is of another recipe.
     """
     read_checkpoint(run, torch.device("cpu"), config.decisive)
-    network = Network(config.architecture, Rollup.of(load_taxonomy()))
+    network = Network(config.architecture, Rollup.of(load_taxonomy()), size=config.input.size)
     state = torch.load(run / "average.pt", map_location="cpu", weights_only=True)
     if any(name.startswith("texture_head.") for name in state):
         network.add_textures()
     network.load_state_dict(state)
     for partner in config.partner_configs():
-        network.join(load_network(partner, partner_run(config, partner, run)), partner.input.size)
+        other = load_network(partner, partner_run(config, partner, run))
+        network.join(other, partner.input.size, *config.input.renormalised(partner.input))
     network.share(config.shares)
     return network.eval()
 

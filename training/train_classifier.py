@@ -111,8 +111,9 @@ def train(config: ClassifierConfig, photos: Photos, fold: int | None, *, runs: P
     _note_taught(folder, photos, kept_out)
     renders = {r.source for r in photos.records if r.synthetic}
     taught = rows if config.sampling.renders else [i for i in rows if photos.records[i].source not in renders]
-    network = Network(config.architecture, Rollup.of(load_taxonomy()), drop_rate=config.drop_rate)
-    pretrained = pretrained_backbone(config.pretrained, config.architecture, cache=cache)
+    size = config.input.size
+    network = Network(config.architecture, Rollup.of(load_taxonomy()), drop_rate=config.drop_rate, size=size)
+    pretrained = pretrained_backbone(config.pretrained, config.architecture, cache=cache, size=size)
     network.backbone.load_state_dict(pretrained)
     sampler = BatchSampler(photos.records, taught, config.sampling, size=config.batch_size, seed=config.seed)
     log.info("%s: %d photos, expected shares %s", folder.name, len(taught), _rounded(sampler.shares(photos.records)))

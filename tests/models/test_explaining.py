@@ -42,6 +42,7 @@ def patchy(network, group):
         fake.head.weight[network.rollup.groups.index(group)] = 1.0
     fake.members = lambda x: [(fake, x, 1.0)]
     fake.maps = lambda x: [fake.backbone.forward_features(x)]
+    fake.places = lambda maps: maps.sum(dim=1)
     fake.judged = lambda maps: (fake.head(fake.backbone.forward_head(maps[0])), None)
     return fake
 
@@ -206,10 +207,21 @@ def test_occlusion_does_not_depend_on_the_calibration(classifier, photo):
     assert (occlusion(flat, photo, "ivory", cells=4) == expected).all()
 
 
-@pytest.mark.parametrize("architecture", ["test_vit", "mambaout_femto"])
+@pytest.mark.parametrize("architecture", ["swin_tiny_patch4_window7_224", "mambaout_femto"])
 def test_networks_without_feature_maps_are_not_explained_by_activation(architecture, photo):
     with torch.random.fork_rng(devices=[]):
         network = Network(architecture, Rollup.of(load_taxonomy())).eval()
     size = network.backbone.pretrained_cfg["input_size"][-1]
     with pytest.raises(ArgumentError, match=f"{architecture}' has no feature maps .* method='occlusion'"):
         class_activation(network, Preprocess(size=size), photo, "ivory")
+
+
+def test_a_vision_transformer_is_explained_by_its_tokens(photo):
+    torch.manual_seed(0)
+    network = Network("test_vit", Rollup.of(load_taxonomy()), size=64).eval()
+    evidence = class_activation(network, Preprocess(size=64), photo, "ivory")
+    assert evidence.shape == photo.shape[:2]
+    assert evidence.min() >= 0 and evidence.max() == 1.0
+    tokens = torch.zeros(1, 1 + 16, network.features)  # one token for the class, then 4 x 4 places, row by row
+    tokens[0, 1 + 6] = 1.0
+    assert network.places(tokens).nonzero().tolist() == [[0, 1, 2]]

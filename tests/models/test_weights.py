@@ -13,6 +13,7 @@ from torch.nn import functional as F  # noqa: N812
 import wildvision.models
 from tests.models.tiny import make_tiny_model
 from wildvision.errors import ModelError
+from wildvision.imaging import Preprocess
 from wildvision.models import ModelCard, Network, export_weights, find_model, load_card, load_classifier, load_network
 from wildvision.models.card_file import read_card, write_card
 from wildvision.models.registry import find_classifier, verify
@@ -218,9 +219,44 @@ def test_a_partner_is_fed_the_same_way_and_has_none_itself(
     third = dataclasses.replace(third, partners=(written.model_id.partition("+")[0],))
     write_card(third, tmp_path / "third.json")
     assert not load_network(find_model(tmp_path / "third.json")).partners[0].partners
-    write_card(dataclasses.replace(written, input=dataclasses.replace(card.input, mean=(0.1,) * 3)), first.card_path)
-    with pytest.raises(ModelError, match="normalise or resize differently"):
+    how = dataclasses.replace(card.input, resize="letterbox")
+    write_card(dataclasses.replace(written, input=how), first.card_path)
+    with pytest.raises(ModelError, match="resize differently"):
         load_network(find_model(tmp_path / "main.json"))
+
+
+def test_a_partner_gets_pixels_normalised_as_it_wants_them(network: Network, card: ModelCard, tmp_path: Path) -> None:
+    make_tiny_model(tmp_path, name="other", seed=5)
+    other = find_model(tmp_path / "other.json")
+    how = dataclasses.replace(card.input, mean=(0.48, 0.46, 0.41), std=(0.27, 0.26, 0.28))
+    named = dataclasses.replace(card, name="main", partners=(other.card.model_id,), input=how)
+    pixels = torch.rand(2, 3, card.input.size, card.input.size)
+
+    def fed(wanted: Preprocess) -> torch.Tensor:
+        mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (wanted.mean, wanted.std))
+        return (pixels - mean) / std
+
+    with torch.inference_mode():
+        alone, expected = network(fed(how))[0], load_network(other)(fed(other.card.input))[0]
+        network.join(load_network(other), other.card.input.size, *how.renormalised(other.card.input))
+        export_weights(network, named, tmp_path)
+        for both in (network, load_network(find_model(tmp_path / "main.json"))):
+            torch.testing.assert_close(both(fed(how))[0], (alone + expected) / 2, atol=0.01, rtol=0.01)
+
+
+def test_outputs_of_no_group_named_have_the_shares_of_others(network: Network, card: ModelCard, tmp_path: Path) -> None:
+    x = torch.rand(2, 3, 96, 96)
+    with torch.inference_mode():
+        alone = network(x)[0]
+        joined(network, card, tmp_path)
+        half = network(x)[0]
+        network.share({"others": (1.0, 0.0), "ivory": (0.5, 0.5)})
+        shared = network(x)[0]
+    ivory = [network.rollup.groups.index("ivory")]
+    ivory += [len(network.rollup.groups) + k for k in network.rollup.members[ivory[0]].nonzero()[0]]
+    torch.testing.assert_close(shared[:, ivory], half[:, ivory])
+    rest = [k for k in range(network.rollup.outputs) if k not in ivory]
+    torch.testing.assert_close(shared[:, rest], alone[:, rest])
 
 
 def test_a_card_and_its_network_agree_on_the_partner(network: Network, card: ModelCard, tmp_path: Path) -> None:

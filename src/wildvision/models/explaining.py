@@ -48,8 +48,9 @@ def class_activation(network: Network, how: Preprocess, image: Image, group: str
     With average pooling and a linear head this is the classic class-activation map: what each place adds to the logit.
     As features are pooled here, a place counts by the cube of its activations, and the places add up to half of what
     the head makes of the photo (Euler's theorem on homogeneous functions). Places that speak against the group count
-    as 0. Of a network with partners the maps of all are added up, each with its share of the logit, and so are the
-    middle maps of a network with textures.
+    as 0. Of a vision transformer the map is that of the tokens in front of its last block. Of a network with partners
+    the maps of all are added up, each with its share of the logit, and so are the middle maps of a network with
+    textures.
 
     Args:
         network: In evaluation mode.
@@ -74,23 +75,23 @@ def class_activation(network: Network, how: Preprocess, image: Image, group: str
     mean, std = (torch.tensor(v, dtype=torch.float32, device=device).view(1, 3, 1, 1) for v in (how.mean, how.std))
     with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has switched off
         logits: torch.Tensor = torch.zeros((), device=device)
-        maps: list[list[torch.Tensor]] = []
+        maps: list[tuple[Network, list[torch.Tensor]]] = []
         for member, picture, shares in network.members((pixels - mean).div(std).clone()):
             with torch.no_grad():
                 found = member.maps(picture)
-            if found[0].ndim != 4 or getattr(member.backbone, "output_fmt", "NCHW") != "NCHW":  # as of transformers
-                raise ArgumentError(
-                    f"{member.architecture!r} has no feature maps (n, channels, h, w); explain with method='occlusion'"
-                )
-            maps.append([features.requires_grad_(True) for features in found])
+            try:
+                member.places(found[0])
+            except ValueError as error:
+                raise ArgumentError(f"{error}; explain with method='occlusion'") from error
+            maps.append((member, [features.requires_grad_(True) for features in found]))
             logits = logits + shares * member.judged(found)[0]
         if not torch.isfinite(logits).all():
             raise ArgumentError("the photo cannot be explained: the model's outputs are not finite")
-        flat = [features for found in maps for features in found]
+        flat = [features for _, found in maps for features in found]
         gradients = iter(torch.autograd.grad(network.group_logits(logits)[0, column], flat))
     square = np.zeros((how.size, how.size), np.float32)
-    for found in maps:
-        parts = [(next(gradients) * features).sum(dim=1).detach() for features in found]
+    for member, found in maps:
+        parts = [member.places(next(gradients) * features).detach() for features in found]
         _, height, width = parts[0].shape  # of the last map; fine places of middle maps are added up in each
         coarse = [part.numel() / parts[0].numel() * adaptive_avg_pool2d(part, (height, width)) for part in parts]
         evidence = sum(coarse[1:], coarse[0])[0].cpu().numpy().clip(min=0)

@@ -11,16 +11,20 @@ from typing import Any, cast
 
 import timm
 import torch
-from timm.models import EfficientNet
+from timm.models import EfficientNet, get_pretrained_cfg_value
+from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from wildvision.models.rollup import Rollup, check_shares
+from wildvision.models.rollup import OTHERS, Rollup, check_shares
 
 ROOT_CUBIC_MEAN = "root_cubic_mean"
 TEXTURES = "root_cubic_mean_and_textures"
 POOLINGS = (ROOT_CUBIC_MEAN, TEXTURES, "backbone")
 _FLOOR = 1e-12  # of mean cubes and variances; a root has no slope at 0
+Channels = tuple[float, ...]
+_Look = tuple[int, Channels, Channels]
+"""Side of a member's pictures, and factors and summands for their pixels."""
 _MIDDLE = (8, 16)  # strides of the maps whose channels still see material and no longer single pixels
 
 
@@ -80,6 +84,7 @@ class Network(nn.Module):
             step, as in EfficientNet and ResNet, and leaves other architectures theirs; ``backbone`` leaves all theirs.
             ``root_cubic_mean_and_textures`` adds a second linear layer over the :class:`Spread` of middle feature maps,
             which starts at 0. The attribute of this name says which of them it came to.
+        size: Side of its pictures in pixels, for architectures that are made for one; left out, the usual one.
 
     Raises:
         ValueError: timm knows no such architecture, an unknown pooling, or textures of an architecture without middle
@@ -87,7 +92,13 @@ class Network(nn.Module):
     """
 
     def __init__(
-        self, architecture: str, rollup: Rollup, *, drop_rate: float = 0.0, pooling: str = ROOT_CUBIC_MEAN
+        self,
+        architecture: str,
+        rollup: Rollup,
+        *,
+        drop_rate: float = 0.0,
+        pooling: str = ROOT_CUBIC_MEAN,
+        size: int | None = None,
     ) -> None:
         super().__init__()
         if not timm.is_model(architecture):
@@ -96,7 +107,9 @@ class Network(nn.Module):
             raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}; received {pooling!r}")
         self.architecture = architecture
         self.rollup = rollup
-        backbone: Any = timm.create_model(architecture, pretrained=False, num_classes=0)
+        fixed = size is not None and get_pretrained_cfg_value(architecture, "fixed_input_size")
+        more: dict[str, Any] = {"img_size": size} if fixed else {}
+        backbone: Any = timm.create_model(architecture, pretrained=False, num_classes=0, **more)
         pools_last = backbone.num_features == backbone.head_hidden_size  # MobileNetV3, say, pools before its last layer
         ours = pools_last and isinstance(getattr(backbone, "global_pool", None), nn.Module)
         self.pooling = ROOT_CUBIC_MEAN if ours and pooling != "backbone" else "backbone"
@@ -111,7 +124,7 @@ class Network(nn.Module):
             self.add_textures()
         self.register_buffer("_members", torch.from_numpy(rollup.members), persistent=False)
         self.partners = nn.ModuleList()
-        self.partner_sizes: list[int] = []
+        self._partner_looks: list[_Look] = []
         self.shares: dict[str, tuple[float, ...]] = {}
         self.register_buffer("_shares", torch.ones(1, rollup.outputs), persistent=False)
         self._common: dict[str, int] = {}
@@ -145,10 +158,16 @@ class Network(nn.Module):
             return []
         return [entry for entry in info if entry["reduction"] in _MIDDLE]
 
-    def join(self, partner: Network, size: int) -> None:
+    def join(self, partner: Network, size: int, factors: Channels = (1, 1, 1), summands: Channels = (0, 0, 0)) -> None:
         """Average with another network of the same classes, which looks at pictures with sides of ``size`` pixels.
 
         Both have their weights by then: what they have in common is looked for here.
+
+        Args:
+            partner: The other network.
+            size: Side of its pictures.
+            factors: What this network's normalised pixels are multiplied with to be the partner's, per channel.
+            summands: What is added then.
 
         Raises:
             ValueError: It has other classes, or partners itself.
@@ -158,7 +177,7 @@ class Network(nn.Module):
         if partner.partners:
             raise ValueError("a partner has no partners itself")
         self.partners.append(partner)
-        self.partner_sizes.append(size)
+        self._partner_looks.append((size, tuple(factors), tuple(summands)))
         self._common = _common_stages([self, *cast(list[Network], list(self.partners))])
         self.share({})
 
@@ -168,16 +187,20 @@ class Network(nn.Module):
         Raw group logits compare leaves, so that those of other groups move a little too.
 
         Args:
-            shares: Group to the share of this network and of each partner, which add up to 1. In all other outputs
-                the last partner counts for half, the one before it for half of the rest, and so on.
+            shares: Group to the share of this network and of each partner, which add up to 1. All other outputs have
+                the shares of ``others``; where that is not named, the last partner counts for half, the one before it
+                for half of the rest, and so on.
 
         Raises:
             ValueError: As of :func:`wildvision.models.rollup.check_shares`.
         """
         count = 1 + len(self.partners)
         check_shares(shares, self.rollup.groups, count)
-        table = torch.tensor([0.5 ** (count - max(k, 1)) for k in range(count)])[:, None].repeat(1, self.rollup.outputs)
+        usual = shares.get(OTHERS, [0.5 ** (count - max(k, 1)) for k in range(count)])
+        table = torch.tensor(usual)[:, None].repeat(1, self.rollup.outputs)
         for group, given in shares.items():
+            if group == OTHERS:
+                continue
             index = self.rollup.groups.index(group)
             leaves = [len(self.rollup.groups) + k for k in self.rollup.members[index].nonzero()[0].tolist()]
             table[:, [index, *leaves]] = torch.tensor(given, dtype=table.dtype)[:, None]
@@ -208,8 +231,18 @@ class Network(nn.Module):
         return sum(parts[1:], parts[0]), own[0]
 
     def maps(self, x: Tensor) -> list[Tensor]:
-        """Its own feature maps of normalised photos, the last one first; with textures the middle ones after it."""
+        """Its own feature maps of normalised photos, the last one first; with textures the middle ones after it.
+
+        Of a vision transformer the tokens ``(n, t, d)`` in front of the last block, for behind it the first token holds
+        what is made of the others.
+        """
         backbone: Any = self.backbone
+        if isinstance(backbone, VisionTransformer):
+            return [
+                backbone.blocks[:-1](
+                    backbone.norm_pre(backbone.patch_drop(backbone._pos_embed(backbone.patch_embed(x))))
+                )
+            ]
         if self.texture_head is None:
             return [backbone.forward_features(x)]
         wanted = [backbone.feature_info.index(entry) for entry in self._middle()]
@@ -236,8 +269,24 @@ class Network(nn.Module):
     def pooled(self, maps: Sequence[Tensor]) -> Tensor:
         """Its own features ``(n, d)`` from what :meth:`maps` gave."""
         backbone: Any = self.backbone
+        if isinstance(backbone, VisionTransformer):
+            maps = [backbone.norm(backbone.blocks[-1](maps[0]))]
         features: Tensor = backbone.forward_head(maps[0])
         return features
+
+    def places(self, maps: Tensor) -> Tensor:
+        """The sum over channels at every place of one of its feature maps, ``(n, h, w)``.
+
+        Raises:
+            ValueError: Maps of this architecture are laid out in a way that is not known here.
+        """
+        backbone: Any = self.backbone
+        if isinstance(backbone, VisionTransformer):
+            height, width = backbone.patch_embed.grid_size
+            return maps.sum(dim=2)[:, backbone.num_prefix_tokens :].reshape(-1, height, width)
+        if maps.ndim != 4 or getattr(backbone, "output_fmt", "NCHW") != "NCHW":
+            raise ValueError(f"{self.architecture!r} has no feature maps (n, channels, h, w)")
+        return maps.sum(dim=1)
 
     def textures(self, maps: Sequence[Tensor]) -> Tensor:
         """Its own textures ``(n, t)`` from what :meth:`maps` gave; ``(n, 0)`` without them."""
@@ -258,12 +307,11 @@ class Network(nn.Module):
         """This network and its partners, the photos as each looks at them, its share ``(outputs,)`` of the logits."""
         shares = self.get_buffer("_shares")
         yield self, x, shares[0]
-        pictures: dict[tuple[int, ...], Tensor] = {tuple(x.shape[2:]): x}
-        for k, (partner, size) in enumerate(zip(self.partners, self.partner_sizes, strict=True), start=1):
-            sides = (size, size)
-            if sides not in pictures:
-                pictures[sides] = F.interpolate(x.float(), sides, mode="bilinear", antialias=True).to(x.dtype)
-            yield cast(Network, partner), pictures[sides], shares[k]
+        pictures: dict[_Look, Tensor] = {}
+        for k, (partner, look) in enumerate(zip(self.partners, self._partner_looks, strict=True), start=1):
+            if look not in pictures:
+                pictures[look] = _looked_at(x, *look)
+            yield cast(Network, partner), pictures[look], shares[k]
 
     def group_logits(self, logits: Tensor) -> Tensor:
         """Raw group logits ``(n, groups)``, as :meth:`Rollup.group_logits` but differentiable."""
@@ -274,6 +322,17 @@ class Network(nn.Module):
         outside = rows.masked_fill(members, -torch.inf).logsumexp(dim=2)
         group_logits: Tensor = 0.5 * (own + inside - outside)
         return group_logits
+
+
+def _looked_at(x: Tensor, size: int, factors: Channels, summands: Channels) -> Tensor:
+    """Normalised photos as a partner wants them; those that are so already stay as they are, to the bit."""
+    picture = x
+    if x.shape[2:] != (size, size):
+        picture = F.interpolate(x.float(), (size, size), mode="bilinear", antialias=True).to(x.dtype)
+    if (factors, summands) == ((1, 1, 1), (0, 0, 0)):
+        return picture
+    by, more = (picture.new_tensor(values, dtype=torch.float32).view(1, 3, 1, 1) for values in (factors, summands))
+    return (picture.float() * by + more).to(x.dtype)
 
 
 def _common_stages(members: Sequence[Network]) -> dict[str, int]:

@@ -15,6 +15,8 @@ import numpy.typing as npt
 from wildvision.taxonomy import Taxonomy
 
 Array = npt.NDArray[np.float64]
+OTHERS = "others"
+"""In shares: the outputs of groups that are not named, and those of look-alikes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,13 +68,13 @@ class Rollup:
 
 
 def check_shares(shares: Mapping[str, Sequence[float]], groups: Sequence[str], members: int) -> None:
-    """Make sure that each group named has a share for every one of so many averaged networks.
+    """Make sure that each group named, or :data:`OTHERS`, has a share for every one of so many averaged networks.
 
     Raises:
         ValueError: An unknown group, or shares that are not one of each member, none below 0, 1 in all.
     """
     for group, given in shares.items():
-        if group not in groups:
+        if group not in (*groups, OTHERS):
             raise ValueError(f"shares name the unknown group {group!r}")
         if len(given) != members or min(given) < 0 or not abs(sum(given) - 1) < 1e-6:
             raise ValueError(f"the shares of {group!r} must be {members} numbers, none below 0, 1 in all: {given}")

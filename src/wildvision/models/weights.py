@@ -99,7 +99,7 @@ def load_network(model: Model) -> Network:
     content = model.read_weights()
     try:
         with torch.random.fork_rng(devices=[]):  # a new network draws weights, though not from the caller's numbers
-            network = Network(card.architecture, Rollup.of(taxonomy), pooling=card.pooling)
+            network = Network(card.architecture, Rollup.of(taxonomy), pooling=card.pooling, size=card.input.size)
         network.load_state_dict(load(content))
         for partner in card.partners:
             _join(network, model, find_classifier(partner, model.card_path.parent))
@@ -113,6 +113,6 @@ def _join(network: Network, model: Model, partner: Model) -> None:
     ours, theirs = model.card.input, partner.card.input
     if partner.card.partners:
         raise ModelError(f"the partner {partner.card.name!r} of {model.card.name!r} has partners of its own")
-    if (ours.mean, ours.std, ours.resize) != (theirs.mean, theirs.std, theirs.resize):
-        raise ModelError(f"{model.card.name!r} and its partner {partner.card.name!r} normalise or resize differently")
-    network.join(load_network(partner), theirs.size)
+    if ours.resize != theirs.resize:
+        raise ModelError(f"{model.card.name!r} and its partner {partner.card.name!r} resize differently")
+    network.join(load_network(partner), theirs.size, *ours.renormalised(theirs))
