@@ -20,7 +20,8 @@ from wildvision.evaluation.card_metrics import metrics_block
 from wildvision.evaluation.judging import judge_across_sources
 from wildvision.evaluation.measure import measure
 from wildvision.evaluation.scores import read_scores
-from wildvision.models import ModelCard, find_model, list_models, load_network
+from wildvision.models import ModelCard, find_model, list_larger_models, list_models, load_network
+from wildvision.models.registry import find_classifier
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "src" / "wildvision" / "samples"
@@ -43,6 +44,16 @@ def test_weights_are_half_precision_and_small() -> None:
     for card in list_models():
         assert card.weights.dtype == "float16"
         assert (WEIGHTS / card.weights.file).stat().st_size < 20e6
+
+
+def test_of_larger_models_no_more_than_the_head_is_bundled() -> None:
+    for card in list_larger_models():
+        assert {path.name for path in (WEIGHTS / "heads").glob(f"{card.name}.*")} == {
+            f"{card.name}.json",
+            f"{card.name}.head.safetensors",
+        }
+        assert (WEIGHTS / "heads" / f"{card.name}.head.safetensors").stat().st_size < 1e6
+        assert all(find_classifier(partner, WEIGHTS) for partner in card.partners)
 
 
 def multiply_adds(name: str) -> float:
@@ -95,7 +106,10 @@ def test_every_sample_is_marked_as_a_render() -> None:
     assert set(wv.load_taxonomy().leaf_names) <= leaves
 
 
-@pytest.mark.parametrize("card", [c for c in list_models() if c.kind == "classifier"], ids=lambda card: card.name)
+CLASSIFIERS = [card for card in (*list_models(), *list_larger_models()) if card.kind == "classifier"]
+
+
+@pytest.mark.parametrize("card", CLASSIFIERS, ids=lambda card: card.name)
 def test_the_numbers_in_the_card_follow_from_the_committed_scores(card: ModelCard) -> None:
     evaluation = measure(
         judge_across_sources(read_scores(ROOT / "reports" / card.name / "scores.parquet")), model="again"
@@ -114,6 +128,7 @@ def test_the_wheel_holds_the_model_and_the_samples_and_stays_below_60_mb(tmp_pat
     (wheel,) = tmp_path.glob("*.whl")
     assert wheel.stat().st_size < 60e6
     names = set(zipfile.ZipFile(wheel).namelist())
-    for name in ("weights/default.safetensors", "weights/default.json", "samples/manifest.csv", "py.typed"):
+    more = [f"weights/heads/{card.name}.{end}" for card in list_larger_models() for end in ("json", "head.safetensors")]
+    for name in ("weights/default.safetensors", "weights/default.json", "samples/manifest.csv", "py.typed", *more):
         assert f"wildvision/{name}" in names
     assert not [name for name in names if name.startswith(("training", "tests"))]

@@ -18,7 +18,7 @@ from training.data.manifest import Record, read_manifest
 from wildvision.errors import ArgumentError, WildvisionError
 from wildvision.evaluation.bootstrap import Estimate
 from wildvision.models.card import SHARES, ModelCard
-from wildvision.models.registry import list_models, short_name
+from wildvision.models.registry import list_larger_models, list_models, short_name
 from wildvision.taxonomy import EVERYDAY
 
 ROOT = Path(__file__).parent.parent
@@ -34,7 +34,7 @@ BOX_NUMBERS = {
     "recall_at_budget": "recall at one false box per ten everyday photos",
     "recall_at_review": "recall at the review operating point",
 }
-IN_README = ("default", "fast", "detector-default")  # the others only help these
+IN_README = ("default", "fast", "large", "detector-default")  # the others only help these
 MIDDLE = 2  # strength of corruptions
 PARTS = {
     "real": "Photographs, from sources that are in no training set",
@@ -57,8 +57,13 @@ def fill(text: str, name: str, lines: Iterable[str]) -> str:
     return text[:start] + "\n" + "\n".join(lines) + "\n" + text[end:]
 
 
+def all_cards() -> list[ModelCard]:
+    """The cards of all models of the library, bundled ones first."""
+    return [*list_models(), *list_larger_models()]
+
+
 def metrics_block(cards: Sequence[ModelCard], *, brief: bool = False) -> Iterator[str]:
-    """One section a bundled model: for each part that its card has numbers on, a row a group.
+    """One section a model of the library: for each part that its card has numbers on, a row a group.
 
     Args:
         cards: Of the models.
@@ -67,6 +72,7 @@ def metrics_block(cards: Sequence[ModelCard], *, brief: bool = False) -> Iterato
     if not cards:
         yield "*This checkout bundles no trained model, so there are no numbers to show.*"
     sizes = {card.name: card.weights.bytes for card in cards}
+    larger = {card.model_id for card in list_larger_models()}
     for card in cards:
         if brief and card.name not in IN_README:
             continue
@@ -76,7 +82,8 @@ def metrics_block(cards: Sequence[ModelCard], *, brief: bool = False) -> Iterato
         beside = f" with {others} beside it" if others else ""
         whole = sum(sizes.get(name, 0) for name in dict.fromkeys([card.name, *names]))
         size = f"{card.weights.bytes / 1e6:.1f} MB" + (f", {whole / 1e6:.1f} MB with them" if others else "")
-        yield f"**`{card.name}`** ({card.kind}, {card.architecture}{beside}, {size})"
+        fetched = ", not bundled: `wildvision models download`" if card.model_id in larger else ""
+        yield f"**`{card.name}`** ({card.kind}, {card.architecture}{beside}, {size}{fetched})"
         measured = [part for part in PARTS if (card.metrics.get(part) or {}).get("groups")]
         if not measured:
             yield ""
@@ -304,8 +311,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         if args.document == "metrics":
-            _write(ROOT / "README.md", args.document, metrics_block(list_models(), brief=True))
-            _write(ROOT / "docs" / "numbers.md", args.document, metrics_block(list_models()))
+            _write(ROOT / "README.md", args.document, metrics_block(all_cards(), brief=True))
+            _write(ROOT / "docs" / "numbers.md", args.document, metrics_block(all_cards()))
         else:
             _write(ROOT / "datasets.md", args.document, sources_block(read_manifest(args.manifest)))
     except (WildvisionError, OSError) as e:

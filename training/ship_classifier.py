@@ -3,7 +3,8 @@
 python -m training.ship_classifier configs/classifier-fast.yaml --report reports/fast --to src/wildvision/weights
 python -m training.ship_classifier … --scores
 
-Needs `--final` and every `--fold` of training/train_classifier.py, and partners already shipped there. Calibration
+Needs `--final` and every `--fold` of training/train_classifier.py, and partners already shipped there or bundled.
+A model too large to bundle goes to src/wildvision/weights/heads, with `--head`. Calibration
 and thresholds are fitted on the pooled out-of-fold scores; the numbers are those of policies fitted on other sources
 than the photo's own. With `--scores` it needs no runs: the card and the report of what has been shipped are written
 anew from the scores beside the report, for when the way of measuring changed and no network did.
@@ -38,7 +39,9 @@ from wildvision.evaluation.results import CorruptionCost, Evaluation, Pointing
 from wildvision.evaluation.scores import ScoreTable, read_scores, write_scores
 from wildvision.models.card import ModelCard, draft_card
 from wildvision.models.card_file import read_card, write_card
+from wildvision.models.heads import export_head
 from wildvision.models.network import Network
+from wildvision.models.registry import BUNDLED
 from wildvision.models.weights import export_weights
 from wildvision.taxonomy import load_taxonomy
 
@@ -52,6 +55,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of the photos (default: as in the configuration)")
     parser.add_argument("--robustness", type=int, default=20, help="photos a leaf and fold that are corrupted")
     parser.add_argument("--report", type=Path, help="folder for the evaluation report and the scores behind it")
+    parser.add_argument("--head", action="store_true", help="of a head on CLIP as published, leave the backbone out")
     parser.add_argument("--scores", action="store_true", help="only measure and calibrate the report's scores anew")
     args = parser.parse_args()
     config = read_config(args.config, data=args.data)
@@ -77,7 +81,7 @@ def main() -> None:
         training=_training(config, table),
     )
     card = _measured(dataclasses.replace(card, partners=partners), evaluation, table)
-    written = export_weights(network, card, args.to)
+    written = (export_head if args.head else export_weights)(network, card, args.to)
     print(f"{written.name}: {written.weights.bytes / 1e6:.1f} MB, sha256 {written.weights.sha256[:12]}")
 
 
@@ -127,8 +131,9 @@ def check_shipped(network: Network, card: ModelCard) -> None:
 
 
 def _shipped_partner(partner: Network, name: str, folder: Path) -> str:
-    """The ``model_id`` of a partner in ``folder`` by itself, whose weights are those of ``partner``."""
-    card = dataclasses.replace(read_card(folder / f"{name}.json"), partners=(), shares={})
+    """The ``model_id`` of a partner in ``folder`` or bundled, by itself, whose weights are those of ``partner``."""
+    own = folder / f"{name}.json"
+    card = dataclasses.replace(read_card(own if own.exists() else BUNDLED / own.name), partners=(), shares={})
     check_shipped(partner, card)
     return card.model_id
 

@@ -6,7 +6,7 @@ BLENDER_PYTHON ?= .venv-synth/bin/python
 CLASSIFIERS := probe fast default  # in this order: each needs those before it
 FOLDS := --fold 0 --fold 1 --fold 2
 
-.PHONY: prepare train train-detector compare-detectors evaluate ablation tta clip
+.PHONY: prepare train train-detector compare-detectors evaluate ablation tta train-large
 
 prepare: $(VENV)/.installed-dev $(BLENDER_PYTHON) ## boxes, folds, renders, masks and cut-outs for training
 	$(BIN)/python -m training.prepare --data $(DATA) --python $(BLENDER_PYTHON) --workers 2
@@ -34,10 +34,10 @@ ablation: $(VENV)/.installed-dev ## what composed pictures and renders add to on
 tta: $(VENV)/.installed-dev ## what test-time augmentation adds to the small classifier (after make train)
 	$(BIN)/python -m training.tta configs/classifier-fast.yaml --data $(DATA) --report reports/fast
 
-clip: prepare ## a classifier on CLIP's features, too large to bundle, into models/, with its report; hours on a CPU
-	$(BIN)/python -m training.train_classifier configs/classifier-clip.yaml --data $(DATA) $(FOLDS)
-	$(BIN)/python -m training.train_classifier configs/classifier-clip.yaml --data $(DATA) --final
-	$(BIN)/python -m training.ship_classifier configs/classifier-clip.yaml --data $(DATA) --robustness 0 --report reports/clip --to models
+train-large: train ## the larger classifier: a head on CLIP beside the bundled networks, with its report; hours on a CPU
+	$(BIN)/python -m training.train_classifier configs/classifier-large.yaml --data $(DATA) $(FOLDS)
+	$(BIN)/python -m training.train_classifier configs/classifier-large.yaml --data $(DATA) --final
+	$(BIN)/python -m training.ship_classifier configs/classifier-large.yaml --data $(DATA) --robustness 0 --head --report reports/large --to src/wildvision/weights/heads
 
 .venv-synth/bin/python:
 	$(PYTHON) -m venv .venv-synth

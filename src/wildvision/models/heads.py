@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from wildvision.models.network import Network
 
 ENDING = ".head.safetensors"
+PLACES = "backbone.pos_embed"
+"""Of the backbone the one tensor that is kept beside the head: it is resampled to the size of the pictures."""
 
 
 def cache_folder() -> Path:
@@ -38,7 +40,7 @@ def is_here(card: ModelCard) -> bool:
 
 
 def export_head(network: Network, card: ModelCard, folder: str | os.PathLike[str]) -> ModelCard:
-    """Write a network whose backbone is CLIP's as published: the card of the whole, and a file of all but the backbone.
+    """Write the card of a network whose backbone is CLIP's as published, and a file of all the rest.
 
     Args:
         network: As of :func:`wildvision.models.export_weights`.
@@ -51,7 +53,7 @@ def export_head(network: Network, card: ModelCard, folder: str | os.PathLike[str
     Raises:
         ModelError: As of :func:`wildvision.models.export_weights`.
     """
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import load_file, save
 
     from wildvision.models.weights import export_weights
 
@@ -60,8 +62,8 @@ def export_head(network: Network, card: ModelCard, folder: str | os.PathLike[str
         written = export_weights(network, card, scratch)
         whole = load_file(Path(scratch) / written.weights.file)
     folder.mkdir(parents=True, exist_ok=True)
-    head = {name: value for name, value in whole.items() if not name.startswith("backbone.")}
-    save_file(head, folder / f"{card.name}{ENDING}")
+    head = {name: value for name, value in whole.items() if name == PLACES or not name.startswith("backbone.")}
+    (folder / f"{card.name}{ENDING}").write_bytes(save(head))
     write_card(written, folder / f"{card.name}.json")
     return written
 
@@ -71,7 +73,7 @@ def assemble(card: ModelCard, head: Path) -> None:
 
     Args:
         card: Of the whole model, whose backbone is CLIP's.
-        head: Safetensors file of everything but the backbone.
+        head: Safetensors file that :func:`export_head` wrote.
 
     Raises:
         ModelError: The backbone cannot be had, or the whole is not what the card says.
@@ -93,5 +95,5 @@ def assemble(card: ModelCard, head: Path) -> None:
                 f"{card.name!r} came out with sha256 {made.weights.sha256}, its card says {card.weights.sha256}"
             )
         folder.mkdir(exist_ok=True)
-        (Path(scratch) / "model" / card.weights.file).replace(folder / card.weights.file)
-    write_card(card, folder / f"{card.name}.json")
+        write_card(card, folder / f"{card.name}.json")
+        (Path(scratch) / "model" / card.weights.file).replace(folder / card.weights.file)  # last: then it is here
