@@ -48,12 +48,12 @@ class Model:
 
 def list_models() -> list[ModelCard]:
     """The cards of the bundled models, in name order."""
-    return [read_card(path) for path in sorted(BUNDLED.glob("*.json"))]
+    return [read_card(path) for path in _cards_in(BUNDLED).values()]
 
 
 def list_larger_models() -> list[ModelCard]:
     """The cards of the models that :func:`download` puts together, in name order."""
-    return [read_card(path) for path in sorted(HEADS.glob("*.json"))]
+    return [read_card(path) for path in _cards_in(HEADS).values()]
 
 
 def load_card(name_or_path: str | os.PathLike[str] = "default") -> ModelCard:
@@ -189,11 +189,15 @@ def _is_bundled(model_id: str) -> bool:
     return True
 
 
+def _cards_in(folder: Path) -> dict[str, Path]:
+    """Names of the library's models with their cards."""
+    return {path.stem: path for path in sorted(folder.glob("*.json"))}
+
+
 def _larger(name_or_path: str | os.PathLike[str]) -> ModelCard | None:
     """The card of a model that is too large to bundle, where this names one."""
-    named = isinstance(name_or_path, str) and re.fullmatch(NAME, name_or_path)
-    path = HEADS / f"{name_or_path}.json"
-    return read_card(path) if named and path.is_file() else None
+    path = _cards_in(HEADS).get(name_or_path) if isinstance(name_or_path, str) else None
+    return read_card(path) if path else None
 
 
 def comes_with_the_library(model: Model) -> bool:
@@ -203,11 +207,11 @@ def comes_with_the_library(model: Model) -> bool:
 
 def is_known(name: str) -> bool:
     """Whether this names a model of the library, bundled or larger, whatever lies in the working folder."""
-    return bool(re.fullmatch(NAME, name)) and any((folder / f"{name}.json").is_file() for folder in (BUNDLED, HEADS))
+    return name in _cards_in(BUNDLED) or name in _cards_in(HEADS)
 
 
 def _locate(name_or_path: str | os.PathLike[str]) -> Model:
-    bundled = {path.stem: path for path in BUNDLED.glob("*.json")}
+    bundled, larger_names = _cards_in(BUNDLED), ", ".join(_cards_in(HEADS))
     if name_or_path in bundled:
         path = bundled[str(name_or_path)]
         return Model(read_card(path), path)
@@ -229,8 +233,9 @@ def _locate(name_or_path: str | os.PathLike[str]) -> Model:
         raise ModelError(f"{path}: pickle files can run code when loaded and are never read; {_WAYS_IN}")
     elif path.suffix != ".json" or not file:
         named = ", and are named by text, not by a path" if str(name_or_path) in bundled else ""
+        more = f"; to download are {larger_names}" if larger_names else ""
         raise ModelError(
-            f"no model {str(name_or_path)!r}: bundled are {', '.join(sorted(bundled)) or 'none'}{named}; {_WAYS_IN}"
+            f"no model {str(name_or_path)!r}: bundled are {', '.join(bundled) or 'none'}{named}{more}; {_WAYS_IN}"
         )
     return Model(read_card(path), path)
 
