@@ -222,6 +222,13 @@ def test_a_vision_transformer_is_explained_by_its_tokens(photo):
     evidence = class_activation(network, Preprocess(size=64), photo, "ivory")
     assert evidence.shape == photo.shape[:2]
     assert evidence.min() >= 0 and evidence.max() == 1.0
+    x = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        attended, before = network.maps(x)
+        logits, features = network.judged([attended, before])
+        torch.testing.assert_close(features, network.backbone(x))
+        # In front of a normalisation a token's size says nothing, and gradients times activations add up to 0.
+        assert not torch.allclose(network.judged([2 * attended, before])[0], logits, atol=1e-3)
     tokens = torch.zeros(1, 1 + 16, network.features)  # one token for the class, then 4 x 4 places, row by row
     tokens[0, 1 + 6] = 1.0
     assert network.places(tokens).nonzero().tolist() == [[0, 1, 2]]

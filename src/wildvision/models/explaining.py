@@ -48,9 +48,9 @@ def class_activation(network: Network, how: Preprocess, image: Image, group: str
     With average pooling and a linear head this is the classic class-activation map: what each place adds to the logit.
     As features are pooled here, a place counts by the cube of its activations, and the places add up to half of what
     the head makes of the photo (Euler's theorem on homogeneous functions). Places that speak against the group count
-    as 0. Of a vision transformer the map is that of the tokens in front of its last block, which is faint where earlier
-    blocks have told the class token most: occlusion asks more of it. Of a network with partners the maps of all are
-    added up, each with its share of the logit, and so are the middle maps of a network with textures.
+    as 0. Of a vision transformer the map is that of the tokens that its last block attends to, which is spotted. Of a
+    network with partners the maps of all are added up, each with its share of the logit, and so are the middle maps of
+    a network with textures.
 
     Args:
         network: In evaluation mode.

@@ -12,7 +12,7 @@ from typing import Any, cast
 import timm
 import torch
 from timm.models import EfficientNet, get_pretrained_cfg_value
-from timm.models.vision_transformer import VisionTransformer
+from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
@@ -233,16 +233,14 @@ class Network(nn.Module):
     def maps(self, x: Tensor) -> list[Tensor]:
         """Its own feature maps of normalised photos, the last one first; with textures the middle ones after it.
 
-        Of a vision transformer the tokens ``(n, t, d)`` in front of the last block, for behind it the first token holds
-        what is made of the others.
+        Of a vision transformer the tokens ``(n, t, d)`` that its last block attends to, for behind it the first token
+        holds what is made of the others, and those tokens before they are normalised.
         """
         backbone: Any = self.backbone
-        if isinstance(backbone, VisionTransformer):
-            return [
-                backbone.blocks[:-1](
-                    backbone.norm_pre(backbone.patch_drop(backbone._pos_embed(backbone.patch_embed(x))))
-                )
-            ]
+        if _is_plain_transformer(backbone):
+            tokens = backbone.norm_pre(backbone.patch_drop(backbone._pos_embed(backbone.patch_embed(x))))
+            tokens = backbone.blocks[:-1](tokens)
+            return [backbone.blocks[-1].norm1(tokens), tokens]
         if self.texture_head is None:
             return [backbone.forward_features(x)]
         wanted = [backbone.feature_info.index(entry) for entry in self._middle()]
@@ -269,8 +267,11 @@ class Network(nn.Module):
     def pooled(self, maps: Sequence[Tensor]) -> Tensor:
         """Its own features ``(n, d)`` from what :meth:`maps` gave."""
         backbone: Any = self.backbone
-        if isinstance(backbone, VisionTransformer):
-            maps = [backbone.norm(backbone.blocks[-1](maps[0]))]
+        if _is_plain_transformer(backbone):
+            block, (attended, tokens) = backbone.blocks[-1], maps
+            tokens = tokens + block.drop_path1(block.ls1(block.attn(attended)))
+            tokens = tokens + block.drop_path2(block.ls2(block.mlp(block.norm2(tokens))))
+            maps = [backbone.norm(tokens)]
         features: Tensor = backbone.forward_head(maps[0])
         return features
 
@@ -281,7 +282,7 @@ class Network(nn.Module):
             ValueError: Maps of this architecture are laid out in a way that is not known here.
         """
         backbone: Any = self.backbone
-        if isinstance(backbone, VisionTransformer):
+        if _is_plain_transformer(backbone):
             height, width = backbone.patch_embed.grid_size
             return maps.sum(dim=2)[:, backbone.num_prefix_tokens :].reshape(-1, height, width)
         if maps.ndim != 4 or getattr(backbone, "output_fmt", "NCHW") != "NCHW":
@@ -322,6 +323,11 @@ class Network(nn.Module):
         outside = rows.masked_fill(members, -torch.inf).logsumexp(dim=2)
         group_logits: Tensor = 0.5 * (own + inside - outside)
         return group_logits
+
+
+def _is_plain_transformer(backbone: nn.Module) -> bool:
+    """Whether it is a vision transformer of usual blocks, such as CLIP's."""
+    return isinstance(backbone, VisionTransformer) and type(backbone.blocks[-1]) is Block
 
 
 def _looked_at(x: Tensor, size: int, factors: Channels, summands: Channels) -> Tensor:
