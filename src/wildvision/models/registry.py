@@ -97,11 +97,16 @@ def download(name_or_path: str | os.PathLike[str]) -> Path:
     Raises:
         ModelError: No such model, not reachable, or refused.
     """
-    larger = _larger(name_or_path)
-    if larger and not heads.is_here(larger):
-        heads.assemble(larger, HEADS / f"{larger.name}{heads.ENDING}")
-    model = find_model(name_or_path)
-    _read_all(model)
+    try:
+        model = find_model(name_or_path)
+        _read_all(model)
+    except ModelError:
+        larger = _larger(name_or_path)
+        if larger is None:
+            raise
+        heads.assemble(larger, HEADS / f"{larger.name}{heads.ENDING}")  # not here yet, or damaged since
+        model = find_model(name_or_path)
+        _read_all(model)
     return model.weights_path.parent
 
 
