@@ -47,13 +47,21 @@ def test_weights_are_half_precision_and_small() -> None:
 
 
 def test_of_larger_models_no_more_than_the_head_is_bundled() -> None:
-    for card in list_larger_models():
+    for card in (card for card in list_larger_models() if card.kind == "classifier"):
         assert {path.name for path in (WEIGHTS / "heads").glob(f"{card.name}.*")} == {
             f"{card.name}.json",
             f"{card.name}.head.safetensors",
         }
         assert (WEIGHTS / "heads" / f"{card.name}.head.safetensors").stat().st_size < 1e6
         assert all(find_classifier(partner, WEIGHTS) for partner in card.partners)
+
+
+def test_larger_detectors_have_the_weights_of_bundled_ones_and_a_judge_of_the_library() -> None:
+    known = [card.weights for card in list_models() if card.kind == "detector"]
+    for card in (card for card in list_larger_models() if card.kind == "detector"):
+        assert card.weights in known
+        assert card.detector is not None
+        assert card.detector.classifier in [c.model_id for c in (*list_models(), *list_larger_models())]
 
 
 def multiply_adds(name: str) -> float:
@@ -128,7 +136,7 @@ def test_the_wheel_holds_the_model_and_the_samples_and_stays_below_60_mb(tmp_pat
     (wheel,) = tmp_path.glob("*.whl")
     assert wheel.stat().st_size < 60e6
     names = set(zipfile.ZipFile(wheel).namelist())
-    more = [f"weights/heads/{card.name}.{end}" for card in list_larger_models() for end in ("json", "head.safetensors")]
+    more = [f"weights/heads/{path.name}" for path in (WEIGHTS / "heads").iterdir()]
     for name in ("weights/default.safetensors", "weights/default.json", "samples/manifest.csv", "py.typed", *more):
         assert f"wildvision/{name}" in names
     assert not [name for name in names if name.startswith(("training", "tests"))]

@@ -4,9 +4,11 @@ python -m training.ship_detector configs/detector-default.yaml --report reports/
 python -m training.ship_detector configs/detector-default.yaml --report reports/detector --to src/wildvision/weights
 
 Needs the `--fold` runs of training/train_detector.py that it is told to measure (all of them, by default), and with
-`--to` the `--final` one. Calibration is fitted on boxes, operating points on photos, both pooled over the folds. Photos
-and renders are measured apart. Where the folds' classifiers are there, crops of boxes are looked at again (kept beside
-the runs, so that it is done once) and whole photos are ranked by both models together.
+`--to` the `--final` one. A detector that takes its weights from another's runs ships as a card that names the other's
+file, in src/wildvision/weights/heads where its classifier is too large to bundle. Calibration is fitted on boxes,
+operating points on photos, both pooled over the folds. Photos and renders are measured apart. Where the folds'
+classifiers are there, crops of boxes are looked at again (kept beside the runs, so that it is done once; not with
+`--joint`) and whole photos are ranked by both models together.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,9 +46,10 @@ from wildvision.models import (
     ModelCard,
     draft_card,
     export_detector,
+    list_larger_models,
     list_models,
 )
-from wildvision.models.card_file import read_card
+from wildvision.models.card_file import read_card, write_card
 from wildvision.models.rollup import Rollup
 from wildvision.policy import Platt
 from wildvision.policy.calibration import Calibrator
@@ -64,23 +68,44 @@ def main() -> None:
     parser.add_argument(
         "--classifier", type=Path, help="configuration of the classifier that looks again (default: of start_from)"
     )
+    parser.add_argument("--joint", action="store_true", help="only rank whole photos by both, look at no crops again")
     parser.add_argument("--to", type=Path, help="folder for the weights and the card")
     parser.add_argument("--report", type=Path, help="folder for the report")
     args = parser.parse_args()
     config = read_config(args.config, data=args.data)
     second = read_classifier_config(args.classifier) if args.classifier else config.classifier()
     shipped = with_classifier(config, args.to, args.runs) if args.to else config  # before the hours of measuring
-    report, policy = evaluate(config, args.folds or range(len(config.folds)), args.runs, second, beside=args.to)
+    folds = args.folds or range(len(config.folds))
+    report, policy = evaluate(config, folds, args.runs, second, beside=args.to, crops=not args.joint)
     if args.report:
         print(write_report(report, args.report))
     if args.to:
-        network = DetectorNetwork(shipped.architecture, shipped.detector, Rollup.of(load_taxonomy()))
-        final = args.runs / run_name(shipped.name, None) / "average.pt"
-        state = torch.load(final, map_location="cpu", weights_only=True)
-        wanted = network.state_dict()
-        network.load_state_dict({name: value for name, value in state.items() if name in wanted})
-        written = export_detector(network, shipped_card(shipped, policy, report), args.to)
+        written = ship(shipped, shipped_card(shipped, policy, report), args.runs, args.to)
         print(f"{written.name}: {written.weights.bytes / 1e6:.1f} MB, sha256 {written.weights.sha256[:12]}")
+
+
+def ship(config: DetectorConfig, card: ModelCard, runs: Path, folder: Path) -> ModelCard:
+    """Write the weights of the final run and the card; of weights that another detector ships, the card alone.
+
+    Raises:
+        ArgumentError: The other detector has not been shipped, or with other weights.
+    """
+    network = DetectorNetwork(config.architecture, config.detector, Rollup.of(load_taxonomy()))
+    trained = config.trained()
+    state = torch.load(runs / run_name(trained.name, None) / "average.pt", map_location="cpu", weights_only=True)
+    wanted = network.state_dict()
+    network.load_state_dict({name: value for name, value in state.items() if name in wanted})
+    if trained is config:
+        return export_detector(network, card, folder)
+    other = next((card for card in list_models() if card.name == trained.name), None)
+    with tempfile.TemporaryDirectory() as scratch:
+        own = export_detector(network, card, scratch)
+    if other is None or dataclasses.replace(own.weights, file=other.weights.file) != other.weights:
+        raise ArgumentError(f"{trained.name!r} is not bundled with the weights of its final run; ship it first")
+    written = dataclasses.replace(own, weights=other.weights)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_card(written, folder / f"{written.name}.json")
+    return written
 
 
 def evaluate(
@@ -90,6 +115,7 @@ def evaluate(
     classifier: ClassifierConfig | None = None,
     *,
     beside: Path | None = None,
+    crops: bool = True,
     resamples: int = 300,
 ) -> tuple[Report, dict[str, GroupPolicy]]:
     """Every number of a recipe, and the policy fitted on the way.
@@ -98,13 +124,14 @@ def evaluate(
         config: The recipe.
         folds: Folds that have been trained.
         runs: Folder with the runs.
-        classifier: Of the same folds; looks again, where it is given and its runs are there.
+        classifier: Of the same folds; ranks whole photos too and looks again, where its runs are there.
         beside: Folder with shipped classifiers that come before the bundled ones of their names.
+        crops: Whether it looks at crops of boxes again.
         resamples: Bootstrap resamples.
     """
     if classifier and classifier.folds != config.folds:
         raise ArgumentError(f"{classifier.name} has other folds than {config.name}: it may have seen these photos")
-    parts = [_looked(config, classifier, k, runs) for k in folds]
+    parts = [_looked(config, classifier if crops else None, k, runs) for k in folds]
     policy = fit_policy([item for part in parts for item in part])
     calibration = {group: p.calibrator for group, p in policy.items()}
     judged = [[calibrated(item, calibration) for item in part] for part in parts]
@@ -264,11 +291,11 @@ def _scores(run: Path) -> Any:
 
 
 def _shipped_classifier(name: str, beside: Path | None) -> ModelCard | None:
-    """The classifier of that name in a folder, or the bundled one."""
+    """The classifier of that name in a folder, or the library's."""
     if beside is not None and (path := beside / f"{name}.json").is_file():
         card = read_card(path)
         return card if card.kind == "classifier" else None
-    return {card.name: card for card in list_models() if card.kind == "classifier"}.get(name)
+    return {card.name: card for card in (*list_models(), *list_larger_models()) if card.kind == "classifier"}.get(name)
 
 
 def _classifier_calibration(classifier: ClassifierConfig | None, beside: Path | None) -> Mapping[str, Calibrator]:

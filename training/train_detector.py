@@ -29,6 +29,7 @@ from training.detector.held_out import bare_detector, found_by, look, write_look
 from training.detector.scenes import Composer, read_records, teaches
 from training.evaluate import load_network
 from training.folds import PhotoName, barred, check_labels, check_sources, held_out_rows, photo_clusters, photo_names
+from training.optim import read_checkpoint
 from training.taught import note_taught, refuse_taught
 from training.train_classifier import check_partners
 from wildvision.errors import ArgumentError
@@ -92,23 +93,53 @@ def train(
     kept_out = barred(records, clusters, unseen)
     rows = [i for i, r in enumerate(records) if clusters[i] >= 0 and i not in kept_out and teaches(r)]
     held_out = photo_names(records, kept_out, config.folders)
+    test = [] if fold is None else [records[i] for i in held_out_rows(records, config.folds, fold) if records[i].sure]
     network = DetectorNetwork(config.architecture, config.detector, Rollup.of(load_taxonomy()))
     first_weights(network, config, fold, held_out, runs=runs, cache=cache)
+    if config.weights_from:
+        load_trained(network, config, fold, held_out, runs=runs)
+        return _look(network, config, test, folder)
     composer = _composer(config, unseen, held_out, leaves)
     taught = set(range(len(records))).difference(kept_out)
     note_taught(folder, photo_names(records, taught, config.folders), held_out)
     run = Run(network, config, folder)
     log.info("%s: %d photos, %d with boxes", folder.name, len(rows), sum(bool(records[i].boxes) for i in rows))
     batches = Batches(records, rows, config, leaves, composer, rank=run.rank, world=run.world)
-    test = [] if fold is None else [records[i] for i in held_out_rows(records, config.folds, fold) if records[i].sure]
     average = run.fit(batches, evaluate=_evaluation(config, test), stop_at=stop_at)
     if run.rank == 0 and run.step == config.steps:
         torch.save(average.state_dict(), folder / "average.pt")
-        if test:
-            looked = look(bare_detector(average, config.name, config.input), test)
-            write_looked(folder / "held_out.jsonl", looked, found_by(config))
+        _look(average, config, test, folder)
     if distributed.is_initialized():
         distributed.barrier()
+
+
+def _look(network: DetectorNetwork, config: DetectorConfig, photos: Sequence[Record], folder: Path) -> None:
+    if photos:
+        looked = look(bare_detector(network.eval(), config.name, config.input), photos)
+        write_looked(folder / "held_out.jsonl", looked, found_by(config))
+
+
+def load_trained(
+    network: DetectorNetwork, config: DetectorConfig, fold: int | None, held_out: Collection[PhotoName], *, runs: Path
+) -> None:
+    """Give the network, but for the classifier that judges whole photos, the weights of a finished run.
+
+    Raises:
+        ArgumentError: There is none, it is of another recipe, or it has learnt from photos of ``held_out``.
+    """
+    trained = config.trained()
+    run = runs / run_name(trained.name, fold)
+    if not (run / "average.pt").exists():
+        which = "--final" if fold is None else f"--fold {fold}"
+        recipe = config.weights_from or "its recipe"
+        raise ArgumentError(
+            f"{run / 'average.pt'} is missing; train it first with 'python -m training.train_detector {recipe} {which}'"
+        )
+    refuse_taught(run, held_out)
+    read_checkpoint(run, torch.device("cpu"), trained.decisive)
+    state = torch.load(run / "average.pt", map_location="cpu", weights_only=True)
+    own = {name for name in network.state_dict() if not name.startswith("context.")}
+    network.load_state_dict({name: value for name, value in state.items() if name in own}, strict=False)
 
 
 def first_weights(
@@ -136,7 +167,8 @@ def first_weights(
             refuse_taught(runs / run_name(used.name, fold), held_out)
         # one that ships inside the detector's own file looks at the detector's pictures
         size = judge.input.size if config.context_from else 0
-        network.set_context(load_network(judge, runs / run_name(judge.name, fold)), size)
+        looks = config.input.renormalised(judge.input)
+        network.set_context(load_network(judge, runs / run_name(judge.name, fold)), size, *looks)
     classifier = config.classifier()
     if classifier is not None:
         weights_file = _trained(config, config.start_from, classifier, fold, runs)

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
 import torch
 
 from tests.models.tiny_clip import ARCHITECTURE, SIZE, as_onnx, make_tiny_clip
+from tests.models.tiny_detector import make_tiny_detector, tiny_network
 from wildvision.cli import main
 from wildvision.errors import ModelError
 from wildvision.evaluation.card_metrics import own_classifier
 from wildvision.imaging import Preprocess
 from wildvision.models import (
+    DetectorNetwork,
     Network,
     Rollup,
     download,
     draft_card,
+    export_detector,
     find_model,
     list_larger_models,
     load_card,
     load_classifier,
+    load_detector,
     registry,
     verify,
 )
+from wildvision.models.card_file import write_card
 from wildvision.models.heads import ENDING, cache_folder, export_head
 from wildvision.taxonomy import load_taxonomy
 
@@ -35,7 +42,10 @@ PHOTO = np.random.default_rng(0).integers(0, 256, (48, 40, 3), dtype=np.uint8)
 @pytest.fixture
 def network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Network:
     """A classifier on a small CLIP that can be "published"; its card and head are the library's model "large"."""
-    monkeypatch.setattr("timm.create_model", make_tiny_clip)
+    real = timm.create_model
+    monkeypatch.setattr(
+        "timm.create_model", lambda name, **o: make_tiny_clip() if name == ARCHITECTURE else real(name, **o)
+    )
     monkeypatch.setattr(registry, "HEADS", tmp_path / "heads")
     monkeypatch.setenv("WILDVISION_CACHE", str(tmp_path / "cache"))
     published = as_onnx(make_tiny_clip().state_dict())
@@ -158,3 +168,64 @@ def test_the_command_line_lists_and_downloads_it(network: Network, capsys: pytes
     assert main(["models", "download", "large"]) == 0
     assert capsys.readouterr().out.strip() == str(find_model("large").weights_path.parent)
     assert where() == "downloaded"
+
+
+@pytest.fixture
+def judged(network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bundled detector, and the library's detector "detector-big" of the same weights with "large" as its judge."""
+    bundled, heads = tmp_path / "bundled", tmp_path / "heads"
+    monkeypatch.setattr(registry, "BUNDLED", bundled)
+    inside = tiny_network()
+    alone = dataclasses.replace(inside.settings, context=0.0)
+    small = DetectorNetwork(inside.architecture, alone, Rollup.of(load_taxonomy()))
+    small.load_state_dict({k: v for k, v in inside.state_dict().items() if not k.startswith("context.")})
+    how = Preprocess(size=96, resize="letterbox", interpolation="bilinear", mean=(0.4,) * 3, std=(0.2,) * 3)
+    of = {"architecture": inside.architecture, "input": how, "taxonomy": load_taxonomy(), "detector": alone}
+    card = export_detector(small, draft_card(name="detector-small", **of), bundled)
+    settings = dataclasses.replace(alone, context=0.5, classifier=load_card("large").model_id)
+    write_card(dataclasses.replace(card, name="detector-big", detector=settings), heads / "detector-big.json")
+
+
+def test_a_detector_that_needs_it_is_here_once_it_is(
+    judged: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for use in (find_model, load_detector, verify):
+        with pytest.raises(ModelError, match="wildvision models download detector-big"):
+            use("detector-big")
+    assert main(["models", "list"]) == 0
+    assert capsys.readouterr().out.count("to download") == 2
+    download("detector-big")
+    assert main(["models", "list"]) == 0
+    assert capsys.readouterr().out.count("downloaded") == 2
+    by_short, by_name = load_detector("big", device="cpu"), load_detector("detector-big", device="cpu")
+    assert by_short.model_id == by_name.model_id == load_card("detector-big").model_id
+    one, other = (d.predict(PHOTO, score=0.0) for d in (by_short, load_detector("small", device="cpu")))
+    assert one.ok
+    assert not np.allclose(one.scores.max(), other.scores.max())
+
+
+def test_a_download_of_the_detector_mends_what_it_needs(judged: None) -> None:
+    download("detector-big")
+    weights = find_model("large").weights_path
+    intact = weights.read_bytes()
+    weights.write_bytes(intact[:-1])
+    with pytest.raises(ModelError, match="get the file again"):
+        verify("detector-big")
+    download("detector-big")
+    assert weights.read_bytes() == intact
+
+
+def test_a_detector_of_one_s_own_that_needs_it_is_told_the_command(judged: None, tmp_path: Path) -> None:
+    card = dataclasses.replace(load_card("detector-big"), name="mine")
+    write_card(card, tmp_path / "bundled" / "mine.json")
+    with pytest.raises(ModelError, match=r"neither in .* nor bundled; .*: wildvision models download large"):
+        load_detector(tmp_path / "bundled" / "mine.json")
+    download("large")
+    assert load_detector(tmp_path / "bundled" / "mine.json", device="cpu").predict(PHOTO).ok
+
+
+def test_a_short_name_is_text(judged: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_tiny_detector(tmp_path / "small", name="another")
+    assert "detector-small" in load_detector("small", device="cpu").model_id
+    assert "another" in load_detector(Path("small"), device="cpu").model_id

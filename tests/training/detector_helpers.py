@@ -17,6 +17,7 @@ CONFIG: dict[str, Any] = {
     "pretrained": "",
     "start_from": "",
     "context_from": "",
+    "weights_from": "",
     "input": {"size": 96, "resize": "letterbox", "interpolation": "area", "mean": [0.5] * 3, "std": [0.5] * 3},
     "detector": {"head": "fcos", "channels": 32, "convs": 1, "context": 0.0},
     "sizes": [96],
@@ -76,4 +77,14 @@ def write_config(folder: Path, manifest: Path, **changes: Any) -> Path:
     values = {**CONFIG, "photos": [{"manifest": str(manifest), "boxes": ""}], **changes}
     path = folder / "tiny.yaml"
     path.write_text(yaml.safe_dump(values))
+    return path
+
+
+def classifier_config(folder: Path, **changes: Any) -> Path:
+    """A recipe as of `fast` with small networks and some values changed."""
+    values = yaml.safe_load(Path("configs/classifier-fast.yaml").read_text())
+    path = folder / f"{changes.get('name', 'classifier')}.yaml"
+    values["input"] |= {"mean": [0.5] * 3, "std": [0.5] * 3}
+    changes = {"architecture": "test_efficientnet", "folds": [["shop-b"]], "partners": [], "shares": {}, **changes}
+    path.write_text(yaml.safe_dump(values | changes))
     return path

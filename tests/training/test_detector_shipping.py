@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import yaml
 
-from tests.training.detector_helpers import write_config, write_pictures
+from tests.training.detector_helpers import classifier_config, write_config, write_pictures
 from training import ship_detector
 from training.classifier.config import read_config as read_classifier_config
 from training.data.manifest import Box, Record
@@ -91,15 +90,6 @@ def shop(name: str, seed: int, **changes: Any) -> list[Looked]:
 
 
 # --- what a run starts from -------------------------------------------------------------------------------------------
-
-
-def classifier_config(folder: Path, **changes: Any) -> Path:
-    values = yaml.safe_load(Path("configs/classifier-fast.yaml").read_text())
-    path = folder / f"{changes.get('name', 'classifier')}.yaml"
-    values["input"] |= {"mean": [0.5] * 3, "std": [0.5] * 3}
-    changes = {"architecture": "test_efficientnet", "folds": [["shop-b"]], "partners": [], "shares": {}, **changes}
-    path.write_text(yaml.safe_dump(values | changes))
-    return path
 
 
 def test_a_run_starts_from_the_classifier_of_the_same_fold(tmp_path: Path) -> None:

@@ -64,7 +64,9 @@ class DetectorConfig:
         start_from: Configuration of a classifier with the same backbone and folds. The backbone starts from its run of
             the same fold, so that it has seen none of the held-out sources; empty for ImageNet weights.
         context_from: Configuration of the classifier that judges whole photos inside the detector, of the same folds;
-            the detector then ships without it and needs it bundled. Empty for that of ``start_from``, which ships too.
+            the detector then ships without it and needs it. Empty for that of ``start_from``, which ships too.
+        weights_from: Configuration of a detector whose runs this one's boxes come from, trained alike: then nothing is
+            trained, for only another classifier judges whole photos. Empty to train.
         input: How a photo is fed when the detector runs; a letterbox.
         detector: Shape of the network and treatment of its boxes.
         sizes: Sides in pixels of the training pictures, one drawn for each batch; multiples of 32.
@@ -80,6 +82,7 @@ class DetectorConfig:
     pretrained: str
     start_from: str
     context_from: str
+    weights_from: str
     input: Preprocess
     detector: DetectorSettings
     sizes: tuple[int, ...]
@@ -113,7 +116,7 @@ class DetectorConfig:
     @property
     def decisive(self) -> dict[str, Any]:
         """What decides how the network is trained; a checkpoint made with anything else is not gone on from."""
-        elsewhere = ("photos", "composer_bank", "context_from", "evaluation", "detector")
+        elsewhere = ("photos", "composer_bank", "context_from", "weights_from", "evaluation", "detector")
         shape = {key: getattr(self.detector, key) for key in ("head", "channels", "convs")}
         return {key: value for key, value in asdict(self).items() if key not in elsewhere} | shape
 
@@ -129,6 +132,20 @@ class DetectorConfig:
         for name in ("architecture", "folds"):
             if getattr(found, name) != getattr(self, name):
                 raise ArgumentError(f"{self.start_from} has other {name} than {self.name}: its runs cannot be built on")
+        return found
+
+    def trained(self) -> DetectorConfig:
+        """The recipe whose runs hold the weights: this one, or that of ``weights_from``.
+
+        Raises:
+            ArgumentError: That one is trained otherwise, or takes its weights from yet another.
+        """
+        if not self.weights_from:
+            return self
+        found = read_config(Path(self.weights_from))
+        other = sorted(k for k, v in found.decisive.items() if k != "name" and v != self.decisive[k])
+        if other or found.weights_from:
+            raise ArgumentError(f"{self.name} must be trained as {self.weights_from} is; they differ in {other}")
         return found
 
     def context_classifier(self) -> ClassifierConfig | None:
@@ -149,8 +166,8 @@ class DetectorConfig:
             raise ArgumentError(f"{path} has other folds than {self.name}: it may have seen the photos held out")
         if found.partners and not self.context_from:
             raise ArgumentError(f"{path} has partners, which a detector cannot carry; name it in context_from")
-        if (found.input.mean, found.input.std) != (self.input.mean, self.input.std):
-            raise ArgumentError(f"{path} normalises otherwise than {self.name}")
+        if not self.context_from and (found.input.mean, found.input.std) != (self.input.mean, self.input.std):
+            raise ArgumentError(f"{path} normalises otherwise than {self.name}; name it in context_from")
         return found
 
 

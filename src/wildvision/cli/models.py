@@ -51,8 +51,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _list(args: argparse.Namespace) -> int:
     from wildvision.cli.output import print_table
-    from wildvision.models.heads import is_here
-    from wildvision.models.registry import list_larger_models, list_models
+    from wildvision.models.registry import is_here, list_larger_models, list_models
 
     where = [(card, "bundled") for card in list_models()]
     where += [(card, "downloaded" if is_here(card) else "to download") for card in list_larger_models()]

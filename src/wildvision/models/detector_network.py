@@ -20,7 +20,7 @@ from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from wildvision.models.detector_settings import DetectorSettings
-from wildvision.models.network import Network
+from wildvision.models.network import Channels, Network
 from wildvision.models.rollup import Rollup
 
 STRIDES = (8, 16, 32, 64)
@@ -73,17 +73,34 @@ class DetectorNetwork(nn.Module):
         self.context = Network(architecture, rollup) if inside else None
         self.context_size = 0
 
-    def set_context(self, classifier: Network, size: int) -> None:
-        """Let a classifier judge the whole photo, squashed to sides of ``size`` pixels; 0 leaves it as it comes."""
-        self.context, self.context_size = classifier, size
+    def set_context(
+        self,
+        classifier: Network,
+        size: int,
+        factors: Channels = (1.0, 1.0, 1.0),
+        summands: Channels = (0.0, 0.0, 0.0),
+    ) -> None:
+        """Let a classifier judge the whole photo.
 
-    def _squashed(self, x: Tensor) -> Tensor:
+        Args:
+            classifier: Its network.
+            size: Side in pixels of the squashed photos that it looks at; 0 leaves them as they come.
+            factors: What this network's normalised pixels are multiplied with to be the classifier's, per channel.
+            summands: What is added then.
+        """
+        self.context, self.context_size = classifier, size
+        device = next(self.framework.parameters()).device
+        self.register_buffer("_factors", torch.tensor(factors, device=device).view(3, 1, 1), persistent=False)
+        self.register_buffer("_summands", torch.tensor(summands, device=device).view(3, 1, 1), persistent=False)
+
+    def _as_judged(self, x: Tensor) -> Tensor:
         """Letterboxed photos as the classifier looks at photos: without bars, which have no texture, and square."""
         if not self.context_size:
             return x
         sides = (self.context_size, self.context_size)
         photos = (_without_bars(photo)[None].float() for photo in x)
-        return torch.cat([F.interpolate(p, sides, mode="bilinear", antialias=True) for p in photos]).to(x.dtype)
+        square = torch.cat([F.interpolate(p, sides, mode="bilinear", antialias=True) for p in photos])
+        return (square * self.get_buffer("_factors") + self.get_buffer("_summands")).to(x.dtype)
 
     @property
     def body(self) -> nn.Module:
@@ -107,7 +124,7 @@ class DetectorNetwork(nn.Module):
             highest = self._highest(score)
             score = self.settings.peak * highest + self.settings.contrast * (score - highest)
         if self.context is not None:
-            whole = F.logsigmoid(self.context.group_logits(self.context(self._squashed(x))[0]))
+            whole = F.logsigmoid(self.context.group_logits(self.context(self._as_judged(x))[0]))
             score = score + self.settings.context * whole[:, None, self._group_of_leaf]
         logits = score - torch.log1p(-score.exp().clamp(max=1 - 1e-6))
         return logits, self._decode(outputs["bbox_regression"], torch.stack(anchors))

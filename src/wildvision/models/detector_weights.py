@@ -83,7 +83,5 @@ def load_detector_network(model: Model) -> DetectorNetwork:
         raise ModelError(f"{model.weights_path} does not hold a {card.architecture!r} detector: {error}") from error
     if card.detector.context and card.detector.classifier:
         judge = find_classifier(card.detector.classifier, model.card_path.parent)
-        if (judge.card.input.mean, judge.card.input.std) != (card.input.mean, card.input.std):
-            raise ModelError(f"{card.name!r} and its classifier {judge.card.name!r} normalise differently")
-        network.set_context(load_network(judge), judge.card.input.size)
+        network.set_context(load_network(judge), judge.card.input.size, *card.input.renormalised(judge.card.input))
     return network.float().eval()

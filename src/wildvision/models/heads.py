@@ -34,11 +34,6 @@ def place_of(card: ModelCard) -> Path:
     return cache_folder() / f"{card.name}-{card.weights.sha256[:12]}"
 
 
-def is_here(card: ModelCard) -> bool:
-    """Whether the model was put together on this machine."""
-    return (place_of(card) / card.weights.file).is_file()
-
-
 def export_head(network: Network, card: ModelCard, folder: str | os.PathLike[str]) -> ModelCard:
     """Write the card of a network whose backbone is CLIP's as published, and a file of all the rest.
 

@@ -9,9 +9,7 @@ from wildvision.errors import ArgumentError, ModelError
 from wildvision.imaging import DEFAULT_LIMITS, Limits
 from wildvision.models.classifier import Classifier
 from wildvision.models.detector import Detector
-from wildvision.models.registry import Model, find_model
-
-DEFAULT_DETECTOR = "detector-default"
+from wildvision.models.registry import Model, find_model, is_known
 
 
 def load_classifier(
@@ -57,7 +55,8 @@ def load_detector(
     """Load a detector; the bundled one needs neither network nor cache.
 
     Args:
-        name_or_path: As for :func:`load_classifier`; ``default`` is the bundled model ``detector-default``.
+        name_or_path: As for :func:`load_classifier`; of the library's detectors ``detector-`` may be left out:
+            ``default``, the bundled one, and ``large``, which must have been downloaded.
         device: As for :func:`load_classifier`.
         backend: ``torch``.
         precision: As for :func:`load_classifier`.
@@ -74,7 +73,8 @@ def load_detector(
         ArgumentError: An unknown backend, device or precision, or ``second_look`` is neither.
     """
     _check_limits(limits)
-    model = find_model(DEFAULT_DETECTOR if name_or_path == "default" else name_or_path)
+    short = isinstance(name_or_path, str) and (name_or_path == "default" or is_known(f"detector-{name_or_path}"))
+    model = find_model(f"detector-{name_or_path}" if short else name_or_path)
     if model.card.kind != "detector":
         raise ModelError(
             f"model {model.card.name!r} is a {model.card.kind}, not a detector; use load_{model.card.kind}"

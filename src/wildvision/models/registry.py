@@ -19,7 +19,7 @@ from wildvision.models.card_file import read_card
 
 BUNDLED = Path(__file__).parent.parent / "weights"
 HEADS = BUNDLED / "heads"
-"""Cards and heads of models too large to bundle, which :func:`download` puts together."""
+"""Cards of models that need a download: heads that it puts together with a backbone, and detectors judged by those."""
 CARD_NAME = "model.json"
 _PICKLES = {".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle"}
 
@@ -52,7 +52,7 @@ def list_models() -> list[ModelCard]:
 
 
 def list_larger_models() -> list[ModelCard]:
-    """The cards of the models that :func:`download` puts together, in name order."""
+    """The cards of the models that :func:`download` puts together or that need one of those, in name order."""
     return [read_card(path) for path in _cards_in(HEADS).values()]
 
 
@@ -104,7 +104,10 @@ def download(name_or_path: str | os.PathLike[str]) -> Path:
         larger = _larger(name_or_path)
         if larger is None:
             raise
-        heads.assemble(larger, HEADS / f"{larger.name}{heads.ENDING}")  # not here yet, or damaged since
+        for helper in larger.helpers:
+            download(short_name(helper))
+        if larger.kind == "classifier":
+            heads.assemble(larger, HEADS / f"{larger.name}{heads.ENDING}")  # not here yet, or damaged since
         model = find_model(name_or_path)
         _read_all(model)
     return model.weights_path.parent
@@ -134,21 +137,25 @@ def find_model(name_or_path: str | os.PathLike[str]) -> Model:
 
 
 def find_classifier(model_id: str, beside: Path) -> Model:
-    """The classifier with this ``model_id``, in a folder (as ``NAME.json``) or bundled.
+    """The classifier with this ``model_id``, in a folder (as ``NAME.json``), bundled, or a larger one on this machine.
 
     The id says which partners and shares it has, whatever its card says by now: what was measured without stays so.
 
     Raises:
         ModelError: None of them is it.
     """
-    for path in (folder / f"{short_name(model_id)}.json" for folder in (beside, BUNDLED)):
+    name = short_name(model_id)
+    for path in (folder / f"{name}.json" for folder in (beside, BUNDLED, HEADS)):
         try:
             card = read_card(path).named(model_id)
         except ModelError:  # none there, or some other JSON file of that name
             continue
-        if card is not None:
+        if card is not None and path.parent != HEADS:
             return Model(card, path)
-    raise ModelError(f"{model_id} is needed, and is neither in {beside} nor bundled")
+        if card is not None and is_here(card):
+            return _larger_model(card)
+    fetched = f"; once, where there is a network: wildvision models download {name}" if _larger(name) else ""
+    raise ModelError(f"{model_id} is needed, and is neither in {beside} nor bundled{fetched}")
 
 
 def short_name(model_id: str) -> str:
@@ -205,6 +212,17 @@ def _larger(name_or_path: str | os.PathLike[str]) -> ModelCard | None:
     return read_card(path) if path else None
 
 
+def _larger_model(card: ModelCard) -> Model:
+    """The place of a larger model: a detector's own weights are bundled, and only the classifier it needs is not."""
+    return Model(card, HEADS / f"{card.name}.json", BUNDLED if card.kind == "detector" else heads.place_of(card))
+
+
+def is_here(card: ModelCard) -> bool:
+    """Whether a model of :func:`list_larger_models` is on this machine, with all that takes part in its scores."""
+    needed = (_larger(short_name(helper)) for helper in card.helpers)
+    return _larger_model(card).weights_path.is_file() and all(is_here(other) for other in needed if other)
+
+
 def comes_with_the_library(model: Model) -> bool:
     """Whether its card is one of the library's own, which nobody else writes."""
     return model.card_path.resolve().parent in (BUNDLED.resolve(), HEADS.resolve())
@@ -221,12 +239,12 @@ def _locate(name_or_path: str | os.PathLike[str]) -> Model:
         path = bundled[str(name_or_path)]
         return Model(read_card(path), path)
     if larger := _larger(name_or_path):
-        if not heads.is_here(larger):
+        if not is_here(larger):
             raise ModelError(
                 f"{larger.name!r} is too large to bundle and not on this machine yet; put it together once, where "
                 f"there is a network, with: wildvision models download {larger.name}"
             )
-        return Model(larger, HEADS / f"{larger.name}.json", heads.place_of(larger))
+        return _larger_model(larger)
     path = Path(name_or_path)
     try:
         folder, file = path.is_dir(), path.is_file()
