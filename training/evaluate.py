@@ -54,20 +54,26 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of the photos (default: as in the configuration)")
     parser.add_argument("--report", type=Path, required=True, help="folder for the report and the scores behind it")
     parser.add_argument("--robustness", type=int, default=20, help="photos a leaf and fold that are corrupted")
+    parser.add_argument(
+        "--precision", default="auto", help="of networks on corrupted photos, as load_classifier takes it"
+    )
     args = parser.parse_args()
     config = read_config(args.config, data=args.data)
-    evaluation, table = evaluate(config, args.runs, robustness=args.robustness)
+    evaluation, table = evaluate(config, args.runs, robustness=args.robustness, precision=args.precision)
     print(write_report(evaluation, args.report))
     write_scores(table, args.report / "scores.parquet")
 
 
-def evaluate(config: ClassifierConfig, runs: Path, *, robustness: int = 20) -> tuple[Evaluation, ScoreTable]:
+def evaluate(
+    config: ClassifierConfig, runs: Path, *, robustness: int = 20, precision: str = "auto"
+) -> tuple[Evaluation, ScoreTable]:
     """All out-of-fold numbers of a recipe, and the scores behind them.
 
     Args:
         config: The recipe.
         runs: Folder with the runs of every fold.
         robustness: Photos a leaf and fold whose corrupted copies are scored too; 0 for none.
+        precision: In which they are, as :func:`wildvision.load_classifier` takes it.
 
     Raises:
         ArgumentError: Scores were made when other sources were held out, or by other weights.
@@ -85,14 +91,15 @@ def evaluate(config: ClassifierConfig, runs: Path, *, robustness: int = 20) -> t
         explained += explain_rows(network, config.input, rows, root)
         if robustness:
             drawn = draw_rows(rows, robustness, seed=config.seed)
-            photos.append(_stress(network, config, drawn, root, fold=k))
+            photos.append(_stress(network, config, drawn, root, fold=k, precision=precision))
         for folder, renders in _test_renders(config):
             explained += explain_rows(network, config.input, renders[k :: len(config.folds)], folder)
             if robustness and k == 0:  # no fold's model has seen them, and a third of them has too few negatives
-                rendered.append(_stress(network, config, renders, folder, fold=k))
+                rendered.append(_stress(network, config, renders, folder, fold=k, precision=precision))
     costs = (*corruption_costs(photos), *corruption_costs(rendered))
     found = dataclasses.replace(evaluation, robustness=costs, explanations=pointing(explained))
-    return dataclasses.replace(found, measured_on=_measured_on(config, table)), table
+    by = f"; corrupted photos at precision {precision}" if robustness and precision != "auto" else ""
+    return dataclasses.replace(found, measured_on=_measured_on(config, table) + by), table
 
 
 def _fold_scores(config: ClassifierConfig, fold: int, runs: Path) -> ScoreTable:
@@ -162,7 +169,9 @@ def _others(config: ClassifierConfig) -> list[Path]:
     return [Path(name) for name in config.manifests[1:]]
 
 
-def _stress(network: Network, config: ClassifierConfig, rows: Sequence[Row], root: Path, *, fold: int) -> Stressed:
+def _stress(
+    network: Network, config: ClassifierConfig, rows: Sequence[Row], root: Path, *, fold: int, precision: str
+) -> Stressed:
     with tempfile.TemporaryDirectory() as folder:
         card = draft_card(
             name=config.name,
@@ -181,7 +190,7 @@ def _stress(network: Network, config: ClassifierConfig, rows: Sequence[Row], roo
             )
             partners.append(export_weights(cast(Network, joined), other, Path(folder)).model_id)
         export_weights(network, dataclasses.replace(card, partners=tuple(partners)), Path(folder))
-        classifier = load_classifier(Path(folder) / f"{config.name}.json")
+        classifier = load_classifier(Path(folder) / f"{config.name}.json", precision=precision)
         return stress(classifier, rows, root, strengths=(STRENGTH,), seed=config.seed, fold=fold)
 
 

@@ -54,6 +54,9 @@ def main() -> None:
     parser.add_argument("--to", type=Path, required=True, help="folder for the weights and the card")
     parser.add_argument("--data", type=Path, help="folder of the photos (default: as in the configuration)")
     parser.add_argument("--robustness", type=int, default=20, help="photos a leaf and fold that are corrupted")
+    parser.add_argument(
+        "--precision", default="auto", help="of networks on corrupted photos, as load_classifier takes it"
+    )
     parser.add_argument("--report", type=Path, help="folder for the evaluation report and the scores behind it")
     parser.add_argument("--head", action="store_true", help="of a head on CLIP as published, leave the backbone out")
     parser.add_argument("--scores", action="store_true", help="only measure and calibrate the report's scores anew")
@@ -68,7 +71,7 @@ def main() -> None:
         _shipped_partner(cast(Network, joined), partner.name, args.to)
         for partner, joined in zip(config.partner_configs(), network.partners, strict=True)
     )
-    evaluation, table = evaluate(config, args.runs, robustness=args.robustness)
+    evaluation, table = evaluate(config, args.runs, robustness=args.robustness, precision=args.precision)
     if args.report:
         write_report(evaluation, args.report)
         write_scores(table, args.report / "scores.parquet")

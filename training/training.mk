@@ -34,10 +34,13 @@ ablation: $(VENV)/.installed-dev ## what composed pictures and renders add to on
 tta: $(VENV)/.installed-dev ## what test-time augmentation adds to the small classifier (after make train)
 	$(BIN)/python -m training.tta configs/classifier-fast.yaml --data $(DATA) --report reports/fast
 
-train-large: train ## the larger classifier: a head on CLIP beside the bundled networks, with its report; hours on a CPU
+train-large: train-detector ## the larger classifier (a head on CLIP beside the bundled networks) and the detector that it judges for; hours on a CPU
 	$(BIN)/python -m training.train_classifier configs/classifier-large.yaml --data $(DATA) $(FOLDS)
 	$(BIN)/python -m training.train_classifier configs/classifier-large.yaml --data $(DATA) --final
-	$(BIN)/python -m training.ship_classifier configs/classifier-large.yaml --data $(DATA) --robustness 0 --head --report reports/large --to src/wildvision/weights/heads
+	$(BIN)/python -m training.ship_classifier configs/classifier-large.yaml --data $(DATA) --precision bf16 --head --report reports/large --to src/wildvision/weights/heads
+	$(BIN)/python -m training.second_opinion reports/fast reports/default --then reports/large --report reports/large
+	$(BIN)/python -m training.train_detector configs/detector-large.yaml --data $(DATA) $(FOLDS)
+	$(BIN)/python -m training.ship_detector configs/detector-large.yaml --data $(DATA) --classifier configs/classifier-large.yaml --joint --report reports/detector-large --to src/wildvision/weights/heads
 
 .venv-synth/bin/python:
 	$(PYTHON) -m venv .venv-synth
