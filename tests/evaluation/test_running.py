@@ -42,3 +42,17 @@ def test_a_manifest_of_unreadable_photos_gives_an_empty_table(classifier, manife
     table, unscored = score_manifest(classifier, [row], manifest.parent)
     assert len(table) == 0
     assert unscored == {"not_found": 1}
+
+
+def test_copies_count_and_are_named_and_labels_that_disagree_too(classifier, manifest, tmp_path, caplog):
+    rows = read_manifest(manifest)
+    path = tmp_path / "copy.png"
+    path.write_bytes((manifest.parent / rows[0]["path"]).read_bytes())
+    other = {**rows[0], "path": str(path)}
+    table, _ = score_manifest(classifier, [*rows[:3], other], manifest.parent)
+    assert len(table) == 4
+    assert f"1 photos are there more than once, {rows[0]['path']} as {path} for one" in caplog.text
+    assert "several labels" not in caplog.text
+    other["group"] = "none" if rows[0]["group"] != "none" else "ivory"
+    score_manifest(classifier, [rows[0], other], manifest.parent)
+    assert f"several labels: {rows[0]['path']} {rows[0]['group']}, {path} {other['group']}" in caplog.text
