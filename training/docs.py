@@ -34,7 +34,7 @@ BOX_NUMBERS = {
     "recall_at_budget": "recall at one false box per ten everyday photos",
     "recall_at_review": "recall at the review operating point",
 }
-IN_README = ("default", "fast", "large", "detector-default")  # the others only help these
+IN_README = ("default", "fast", "large", "detector-default", "detector-large")  # the others only help these
 MIDDLE = 2  # strength of corruptions
 PARTS = {
     "real": "Photographs, from sources that are in no training set",

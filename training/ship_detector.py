@@ -8,7 +8,7 @@ Needs the `--fold` runs of training/train_detector.py that it is told to measure
 file, in src/wildvision/weights/heads where its classifier is too large to bundle. Calibration is fitted on boxes,
 operating points on photos, both pooled over the folds. Photos and renders are measured apart. Where the folds'
 classifiers are there, crops of boxes are looked at again (kept beside the runs, so that it is done once; not with
-`--joint`) and whole photos are ranked by both models together.
+`--no-second-look`) and whole photos are ranked by both models together.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument(
         "--classifier", type=Path, help="configuration of the classifier that looks again (default: of start_from)"
     )
-    parser.add_argument("--joint", action="store_true", help="only rank whole photos by both, look at no crops again")
+    parser.add_argument("--no-second-look", action="store_true", help="do not score crops of boxes again")
     parser.add_argument("--to", type=Path, help="folder for the weights and the card")
     parser.add_argument("--report", type=Path, help="folder for the report")
     args = parser.parse_args()
@@ -76,7 +76,7 @@ def main() -> None:
     second = read_classifier_config(args.classifier) if args.classifier else config.classifier()
     shipped = with_classifier(config, args.to, args.runs) if args.to else config  # before the hours of measuring
     folds = args.folds or range(len(config.folds))
-    report, policy = evaluate(config, folds, args.runs, second, beside=args.to, crops=not args.joint)
+    report, policy = evaluate(config, folds, args.runs, second, beside=args.to, crops=not args.no_second_look)
     if args.report:
         print(write_report(report, args.report))
     if args.to:

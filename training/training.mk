@@ -40,7 +40,7 @@ train-large: train-detector ## the larger classifier (a head on CLIP beside the 
 	$(BIN)/python -m training.ship_classifier configs/classifier-large.yaml --data $(DATA) --precision bf16 --head --report reports/large --to src/wildvision/weights/heads
 	$(BIN)/python -m training.second_opinion reports/fast reports/default --then reports/large --report reports/large
 	$(BIN)/python -m training.train_detector configs/detector-large.yaml --data $(DATA) $(FOLDS)
-	$(BIN)/python -m training.ship_detector configs/detector-large.yaml --data $(DATA) --classifier configs/classifier-large.yaml --joint --report reports/detector-large --to src/wildvision/weights/heads
+	$(BIN)/python -m training.ship_detector configs/detector-large.yaml --data $(DATA) --classifier configs/classifier-large.yaml --no-second-look --report reports/detector-large --to src/wildvision/weights/heads
 
 .venv-synth/bin/python:
 	$(PYTHON) -m venv .venv-synth

@@ -173,10 +173,15 @@ def test_a_detector_s_sources_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "report"), [("README.md", "report"), *(("reports/detector/draws.md", name) for name in DRAWS)]
+    ("document", "report"),
+    [
+        ("README.md", "detector/report"),
+        ("README.md", "detector-large/report"),
+        *(("reports/detector/draws.md", f"detector/{name}") for name in DRAWS),
+    ],
 )
-def test_the_documents_have_every_measurement_of_the_detector(document: str, report: str) -> None:
-    photos = json.loads((ROOT / "reports/detector" / f"{report}.json").read_text(encoding="utf-8"))["real"]
+def test_the_documents_have_every_measurement_of_the_detectors(document: str, report: str) -> None:
+    photos = json.loads((ROOT / "reports" / f"{report}.json").read_text(encoding="utf-8"))["real"]
     text = " ".join((ROOT / document).read_text(encoding="utf-8").split())
     assert "{value:.3f} [{low:.3f}, {high:.3f}]".format(**photos["map50"]) in text
     assert f"({photos['n_boxes']} boxes" in text
