@@ -199,3 +199,8 @@ def test_heic_is_decoded_upright_where_its_plugin_is_installed():
         assert difference(decoded.image, turned) < 8
     assert decode(buffer.getvalue(), limits=Limits(max_pixels=99)).status is Status.TOO_LARGE
     assert decode(buffer.getvalue()[:-200]).status is Status.TRUNCATED
+
+
+def test_pixels_of_an_array_of_integers_are_of_8_bits() -> None:
+    levels = np.int32([[0, 128, 255], [7, 9, 200]])
+    assert decode(Image.fromarray(levels, "I")).image[..., 0].tolist() == levels.tolist()

@@ -76,7 +76,7 @@ def upright_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:
 
 
 def _deep(image: Image.Image) -> npt.NDArray[Any]:
-    """More than 8 bits a pixel. Pillow's 32-bit mode I holds 16-bit values for PNG and for most TIFF."""
+    """More than 8 bits a pixel. Pillow's 32-bit mode I holds 16-bit values, or 8-bit ones of an array of integers."""
     values = np.asarray(image)
     if image.mode != "I":
         return values
@@ -84,7 +84,7 @@ def _deep(image: Image.Image) -> npt.NDArray[Any]:
         raise InputError(
             Status.UNSUPPORTED, f"32-bit pixels from {values.min()} to {values.max()} have no known white and black"
         )
-    return values.astype(np.uint16)
+    return values.astype(np.uint8 if values.max() <= 255 else np.uint16)  # of 16 bits it would be all but black
 
 
 def _on_white(image: Image.Image) -> Image.Image:
