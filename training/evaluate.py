@@ -46,6 +46,9 @@ Row = Mapping[str, Any]
 Stressed = Mapping[Variant, ScoreTable]
 
 
+PRECISIONS = ("auto", "fp32", "fp16", "bf16")
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -54,9 +57,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of the photos (default: as in the configuration)")
     parser.add_argument("--report", type=Path, required=True, help="folder for the report and the scores behind it")
     parser.add_argument("--robustness", type=int, default=20, help="photos a leaf and fold that are corrupted")
-    parser.add_argument(
-        "--precision", default="auto", help="of networks on corrupted photos, as load_classifier takes it"
-    )
+    parser.add_argument("--precision", default="auto", choices=PRECISIONS, help="of networks on corrupted photos")
     args = parser.parse_args()
     config = read_config(args.config, data=args.data)
     evaluation, table = evaluate(config, args.runs, robustness=args.robustness, precision=args.precision)

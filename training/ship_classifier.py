@@ -26,7 +26,7 @@ from training.classifier.pretrained import SOURCES
 from training.command import run_script
 from training.composer import CutoutBank
 from training.data.manifest import DROPPED, read_manifest
-from training.evaluate import evaluate, load_network, photographs
+from training.evaluate import PRECISIONS, evaluate, load_network, photographs
 from training.folds import TEST
 from wildvision.errors import ArgumentError
 from wildvision.evaluation.bootstrap import Estimate
@@ -54,9 +54,7 @@ def main() -> None:
     parser.add_argument("--to", type=Path, required=True, help="folder for the weights and the card")
     parser.add_argument("--data", type=Path, help="folder of the photos (default: as in the configuration)")
     parser.add_argument("--robustness", type=int, default=20, help="photos a leaf and fold that are corrupted")
-    parser.add_argument(
-        "--precision", default="auto", help="of networks on corrupted photos, as load_classifier takes it"
-    )
+    parser.add_argument("--precision", default="auto", choices=PRECISIONS, help="of networks on corrupted photos")
     parser.add_argument("--report", type=Path, help="folder for the evaluation report and the scores behind it")
     parser.add_argument("--head", action="store_true", help="of a head on CLIP as published, leave the backbone out")
     parser.add_argument("--scores", action="store_true", help="only measure and calibrate the report's scores anew")

@@ -49,6 +49,7 @@ from wildvision.models import (
     list_larger_models,
     list_models,
 )
+from wildvision.models.card import Weights
 from wildvision.models.card_file import read_card, write_card
 from wildvision.models.rollup import Rollup
 from wildvision.policy import Platt
@@ -75,6 +76,8 @@ def main() -> None:
     config = read_config(args.config, data=args.data)
     second = read_classifier_config(args.classifier) if args.classifier else config.classifier()
     shipped = with_classifier(config, args.to, args.runs) if args.to else config  # before the hours of measuring
+    if args.to and config.weights_from:
+        shared_weights(shipped, args.runs)
     folds = args.folds or range(len(config.folds))
     report, policy = evaluate(config, folds, args.runs, second, beside=args.to, crops=not args.no_second_look)
     if args.report:
@@ -88,24 +91,41 @@ def ship(config: DetectorConfig, card: ModelCard, runs: Path, folder: Path) -> M
     """Write the weights of the final run and the card; of weights that another detector ships, the card alone.
 
     Raises:
-        ArgumentError: The other detector has not been shipped, or with other weights.
+        ArgumentError: As of :func:`shared_weights`.
     """
-    network = DetectorNetwork(config.architecture, config.detector, Rollup.of(load_taxonomy()))
-    trained = config.trained()
-    state = torch.load(runs / run_name(trained.name, None) / "average.pt", map_location="cpu", weights_only=True)
-    wanted = network.state_dict()
-    network.load_state_dict({name: value for name, value in state.items() if name in wanted})
-    if trained is config:
-        return export_detector(network, card, folder)
-    other = next((card for card in list_models() if card.name == trained.name), None)
-    with tempfile.TemporaryDirectory() as scratch:
-        own = export_detector(network, card, scratch)
-    if other is None or dataclasses.replace(own.weights, file=other.weights.file) != other.weights:
-        raise ArgumentError(f"{trained.name!r} is not bundled with the weights of its final run; ship it first")
-    written = dataclasses.replace(own, weights=other.weights)
+    if not config.weights_from:
+        return export_detector(_final(config, runs), card, folder)
+    written = dataclasses.replace(card, weights=shared_weights(config, runs))
     folder.mkdir(parents=True, exist_ok=True)
     write_card(written, folder / f"{written.name}.json")
     return written
+
+
+def shared_weights(config: DetectorConfig, runs: Path) -> Weights:
+    """The bundled weights of the detector whose runs a recipe takes its own from.
+
+    Raises:
+        ArgumentError: That one has not been shipped, or with other weights than those of its final run.
+    """
+    trained = config.trained()
+    other = next((card.weights for card in list_models() if card.name == trained.name), None)
+    taxonomy, settings = load_taxonomy(), config.detector
+    of = {"architecture": config.architecture, "input": config.input, "taxonomy": taxonomy, "detector": settings}
+    with tempfile.TemporaryDirectory() as scratch:
+        own = export_detector(_final(config, runs), draft_card(name=config.name, **of), scratch).weights
+    if other is None or dataclasses.replace(own, file=other.file) != other:
+        raise ArgumentError(f"{trained.name!r} is not bundled with the weights of its final run; ship it first")
+    return other
+
+
+def _final(config: DetectorConfig, runs: Path) -> DetectorNetwork:
+    """The network of the final run, without a classifier that ships apart."""
+    network = DetectorNetwork(config.architecture, config.detector, Rollup.of(load_taxonomy()))
+    path = runs / run_name(config.trained().name, None) / "average.pt"
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    wanted = network.state_dict()
+    network.load_state_dict({name: value for name, value in state.items() if name in wanted})
+    return network
 
 
 def evaluate(
@@ -265,6 +285,9 @@ def _looked(config: DetectorConfig, classifier: ClassifierConfig | None, fold: i
         if same:
             return read_looked(again, found_by(config, classifier))
     found = read_looked(first, found_by(config))
+    trained = runs / run_name(config.trained().name, fold) / "average.pt"
+    if config.weights_from and trained.exists() and trained.stat().st_mtime > first.stat().st_mtime:
+        raise ArgumentError(f"{first} is older than {trained}; look again with 'python -m training.train_detector'")
     if classifier is None or run is None or not (run / "average.pt").exists():
         return found
     card = draft_card(

@@ -65,7 +65,7 @@ def main() -> None:
     records = read_records(config.photos)
     check_sources(config.folds, config.not_trained_on, records, args.fold or ())
     check_labels(records)
-    if config.sampling.composed:
+    if config.sampling.composed and not config.weights_from:
         check_bank(CutoutBank.load(Path(config.composer_bank)), records, config.folders)
     for fold in args.fold or [None]:
         train(config, records, fold, runs=args.runs, cache=args.cache, stop_at=args.stop_at)
@@ -82,7 +82,10 @@ def train(
     cache: Path,
     stop_at: int | None = None,
 ) -> None:
-    """Train one network; with a fold, write what it finds in the held-out photos, and always the weights."""
+    """Train one network; with a fold, write what it finds in the held-out photos, and always the weights.
+
+    Where the weights are another recipe's, nothing is trained and no weights are written.
+    """
     torch.manual_seed(config.seed)
     folder = runs / run_name(config.name, fold)
     unseen = {*config.not_trained_on, *(() if fold is None else config.folds[fold])}
@@ -95,10 +98,13 @@ def train(
     held_out = photo_names(records, kept_out, config.folders)
     test = [] if fold is None else [records[i] for i in held_out_rows(records, config.folds, fold) if records[i].sure]
     network = DetectorNetwork(config.architecture, config.detector, Rollup.of(load_taxonomy()))
-    first_weights(network, config, fold, held_out, runs=runs, cache=cache)
     if config.weights_from:
+        set_judge(network, config, fold, held_out, runs=runs)
         load_trained(network, config, fold, held_out, runs=runs)
-        return _look(network, config, test, folder)
+        if int(os.environ.get("RANK", 0)) == 0:
+            _look(network.to("cuda" if torch.cuda.is_available() else "cpu"), config, test, folder)
+        return
+    first_weights(network, config, fold, held_out, runs=runs, cache=cache)
     composer = _composer(config, unseen, held_out, leaves)
     taught = set(range(len(records))).difference(kept_out)
     note_taught(folder, photo_names(records, taught, config.folders), held_out)
@@ -119,13 +125,34 @@ def _look(network: DetectorNetwork, config: DetectorConfig, photos: Sequence[Rec
         write_looked(folder / "held_out.jsonl", looked, found_by(config))
 
 
+def set_judge(
+    network: DetectorNetwork, config: DetectorConfig, fold: int | None, held_out: Collection[PhotoName], *, runs: Path
+) -> None:
+    """Let the classifier of the same fold judge whole photos, where the recipe names one; it is not trained further.
+
+    Raises:
+        ArgumentError: It has not been trained yet, or has learnt from photos of ``held_out``.
+    """
+    judge = config.context_classifier()
+    if judge is None:
+        return
+    _trained(config, config.context_from or config.start_from, judge, fold, runs)
+    check_partners(judge, [fold], runs)
+    for used in (judge, *judge.partner_configs()):
+        refuse_taught(runs / run_name(used.name, fold), held_out)
+    # one that ships inside the detector's own file looks at the detector's pictures
+    size = judge.input.size if config.context_from else 0
+    looks = config.input.renormalised(judge.input)
+    network.set_context(load_network(judge, runs / run_name(judge.name, fold)), size, *looks)
+
+
 def load_trained(
     network: DetectorNetwork, config: DetectorConfig, fold: int | None, held_out: Collection[PhotoName], *, runs: Path
 ) -> None:
     """Give the network, but for the classifier that judges whole photos, the weights of a finished run.
 
     Raises:
-        ArgumentError: There is none, it is of another recipe, or it has learnt from photos of ``held_out``.
+        ArgumentError: There is none, it is of another recipe or incomplete, or has learnt from photos of ``held_out``.
     """
     trained = config.trained()
     run = runs / run_name(trained.name, fold)
@@ -139,6 +166,8 @@ def load_trained(
     read_checkpoint(run, torch.device("cpu"), trained.decisive)
     state = torch.load(run / "average.pt", map_location="cpu", weights_only=True)
     own = {name for name in network.state_dict() if not name.startswith("context.")}
+    if missing := sorted(own.difference(state)):
+        raise ArgumentError(f"{run / 'average.pt'} lacks {missing[0]!r} and others; train it anew")
     network.load_state_dict({name: value for name, value in state.items() if name in own}, strict=False)
 
 
@@ -153,22 +182,13 @@ def first_weights(
 ) -> None:
     """Give the backbone the weights of the classifier of the same fold, of ImageNet, or none.
 
-    A classifier of the same fold judges whole photos inside the detector; it is not trained further.
+    A classifier of the same fold judges whole photos inside the detector (:func:`set_judge`).
 
     Raises:
         ArgumentError: A classifier has not been trained yet, has learnt from photos of ``held_out``, or there is none
             and its judgement has weight.
     """
-    judge = config.context_classifier()
-    if judge is not None:
-        _trained(config, config.context_from or config.start_from, judge, fold, runs)
-        check_partners(judge, [fold], runs)
-        for used in (judge, *judge.partner_configs()):
-            refuse_taught(runs / run_name(used.name, fold), held_out)
-        # one that ships inside the detector's own file looks at the detector's pictures
-        size = judge.input.size if config.context_from else 0
-        looks = config.input.renormalised(judge.input)
-        network.set_context(load_network(judge, runs / run_name(judge.name, fold)), size, *looks)
+    set_judge(network, config, fold, held_out, runs=runs)
     classifier = config.classifier()
     if classifier is not None:
         weights_file = _trained(config, config.start_from, classifier, fold, runs)

@@ -194,7 +194,8 @@ def test_a_detector_that_needs_it_is_here_once_it_is(
             use("detector-big")
     assert main(["models", "list"]) == 0
     assert capsys.readouterr().out.count("to download") == 2
-    download("detector-big")
+    folder = download("detector-big")
+    assert folder == download("detector-big") == download("large")
     assert main(["models", "list"]) == 0
     assert capsys.readouterr().out.count("downloaded") == 2
     by_short, by_name = load_detector("big", device="cpu"), load_detector("detector-big", device="cpu")
@@ -229,3 +230,15 @@ def test_a_short_name_is_text(judged: None, tmp_path: Path, monkeypatch: pytest.
     make_tiny_detector(tmp_path / "small", name="another")
     assert "detector-small" in load_detector("small", device="cpu").model_id
     assert "another" in load_detector(Path("small"), device="cpu").model_id
+
+
+def test_another_version_of_it_is_not_to_be_downloaded(judged: None, tmp_path: Path) -> None:
+    of = load_card("detector-big").detector
+    assert of is not None
+    digest = load_card("large").weights.sha256
+    older = dataclasses.replace(of, classifier=of.classifier.replace(digest, digest[::-1]))
+    write_card(
+        dataclasses.replace(load_card("detector-big"), name="mine", detector=older), tmp_path / "bundled/mine.json"
+    )
+    with pytest.raises(ModelError, match=r"nor bundled$"):
+        load_detector(tmp_path / "bundled" / "mine.json")

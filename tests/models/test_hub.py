@@ -103,6 +103,16 @@ def test_a_bundled_partner_is_not_fetched(hub: FakeHub) -> None:
     assert not hub.gets("fast")
 
 
+def test_a_larger_partner_of_the_library_is_named_with_the_way_to_get_it(
+    hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WILDVISION_CACHE", str(tmp_path / "empty"))
+    card = json.loads(hub.files["model.json"])
+    hub.files["model.json"] = json.dumps({**card, "partners": [load_card("large").model_id.partition("+")[0]]}).encode()
+    with pytest.raises(ModelError, match=r"large\.json.*wildvision models download large"):
+        download(MODEL)
+
+
 @pytest.mark.parametrize("name", ["../other", "a/b", ""])
 def test_a_partner_whose_name_leaves_the_folder_is_refused(hub: FakeHub, name: str) -> None:
     card = json.loads(hub.files["model.json"])

@@ -88,13 +88,14 @@ def test_a_recipe_is_trained_measured_and_shipped(
     run(
         ship_classifier.main, monkeypatch,
         work / "toy.yaml", "--runs", work / "runs",
-        "--to", work / "out", "--report", work / "report", "--robustness", 2,
+        "--to", work / "out", "--report", work / "report", "--robustness", 2, "--precision", "bf16",
     )  # fmt: skip
     classifier = load_classifier(work / "out")
     metrics = classifier.card.metrics
     assert metrics["real"]["groups"]["ivory"]["n_positives"] == 12
     assert {(e["part"], e["group"]): e["n"] for e in metrics["explanations"]}["real", "ivory"] == 1
     assert {row["strength"] for row in metrics["robustness"]} == {2}
+    assert metrics["measured_on"].endswith("; corrupted photos at precision bf16")
     assert {row["n_positives"] for row in metrics["robustness"] if row["group"] == "ivory"} == {4}  # two a fold
     assert classifier.card.training["taught_by"] == ["north", "south"]
     assert "renders" in classifier.card.training  # they taught the head, and none is left to be measured on

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,7 +87,12 @@ def test_weights_of_a_recipe_that_trains_otherwise_are_refused(
     _, judged = recipes
     with pytest.raises(ArgumentError, match=r"trained as .* differ in \['samples'\]"):
         replace(judged, samples=48).trained()
-    (tmp_path / "tiny-fold0" / "average.pt").unlink()
+    file = tmp_path / "tiny-fold0" / "average.pt"
+    state = torch.load(file, weights_only=True)
+    torch.save({name: state[name] for name in list(state)[:9]}, file)
+    with pytest.raises(ArgumentError, match="lacks"):
+        train(judged, read_records(judged.photos), 0, runs=tmp_path, cache=tmp_path)
+    file.unlink()
     with pytest.raises(ArgumentError, match=r"train_detector .*plain.yaml --fold 0"):
         train(judged, read_records(judged.photos), 0, runs=tmp_path, cache=tmp_path)
 
@@ -121,3 +127,14 @@ def test_it_ships_as_a_card_that_names_the_other_s_weights(
     assert read_card(out / "judged.json").model_id == written.model_id
     assert written.weights == bundled.weights
     assert load_detector_network(Model(written, out / "judged.json")).context is not None
+
+
+def test_boxes_of_a_run_that_was_trained_anew_are_refused(
+    recipes: tuple[DetectorConfig, DetectorConfig], tmp_path: Path
+) -> None:
+    _, judged = recipes
+    train(judged, read_records(judged.photos), 0, runs=tmp_path, cache=tmp_path)
+    found = (tmp_path / "judged-fold0" / "held_out.jsonl").stat().st_mtime
+    os.utime(tmp_path / "tiny-fold0" / "average.pt", (found + 9, found + 9))
+    with pytest.raises(ArgumentError, match="is older than"):
+        evaluate(judged, [0], tmp_path, resamples=2)

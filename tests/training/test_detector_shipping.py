@@ -343,6 +343,7 @@ def test_photos_of_one_name_in_two_folders_keep_their_own_scores() -> None:
     fusion = image_fusion([part], [table], identity, folders=[Path("data")], resamples=2)
     assert fusion["n"] == len(part)
     assert fusion["groups"]["ivory"]["classifier"]["auroc"]["value"] == 1.0
+    assert "both" not in fusion["groups"]["ivory"]  # no box was looked at again
 
 
 def with_crops(item: Looked, rng: np.random.Generator) -> Looked:

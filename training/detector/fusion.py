@@ -70,7 +70,7 @@ def image_fusion(
 
     Returns:
         For each group with positives AUROC and recall at 1 % false positives of the three, the latter also among photos
-        with several objects.
+        with several objects. Both are left out where no box was looked at again.
     """
     raw = {
         (source, path): row
@@ -100,6 +100,9 @@ def image_fusion(
             for (_, item, _), z in zip(rows, own, strict=True)
         ]
     )
+    ranked = {"classifier": own, "detector": boxes}
+    if any(item.found.crop_scores is not None for _, item, _ in rows):
+        ranked["both"] = fused
     company = np.array([sum(not b.crowd for b in r.boxes or ()) > 1 for r in records])
     objects = [r.object_id or r.path for r in records]
     found: dict[str, Any] = {}
@@ -110,8 +113,8 @@ def image_fusion(
         draws = cluster_weights(sources, objects, y, resamples=resamples, rng=np.random.default_rng(seed))
         several = ~y | company
         found[group] = {"n_positives": int(y.sum()), "n_in_company": int((y & company).sum())}
-        for name, scores in (("classifier", own[:, g]), ("detector", boxes[:, g]), ("both", fused[:, g])):
-            rank = aligned(scores, y, fold)
+        for name, scores in ranked.items():
+            rank = aligned(scores[:, g], y, fold)
             found[group][name] = {
                 "auroc": _estimate(rank, y, draws, auroc),
                 "recall_at_1_percent_fpr": _estimate(rank, y, draws, lambda p, n: recall_at_fpr(p, n, 0.01)),

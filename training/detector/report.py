@@ -156,17 +156,21 @@ def _second_look(look: Mapping[str, Any]) -> str:
     return text + table("", heads, rows)
 
 
+_BOTH = (
+    "<p>Both: three quarters of the classifier's calibrated log-odds of the whole photo and a quarter of those of "
+    "the best crop among the group's boxes (Detections.joint_scores); of the whole photo alone where no box was "
+    "looked at again.</p>"
+)
+
+
 def _fusion(fusion: Mapping[str, Any]) -> str:
     rows = [
         [group, n["n_positives"], n["n_in_company"], model, *(Estimate(**n[model][metric]) for metric in n[model])]
         for group, n in fusion["groups"].items()
         for model in ("classifier", "detector", "both")
+        if model in n
     ]
     heads = ["group", "photos", "with several objects", "ranked by", "AUROC", "recall at 1 % FPR"]
     heads.append("recall at 1 % FPR, several objects")
-    text = (
-        "<p>Both: three quarters of the classifier's calibrated log-odds of the whole photo and a quarter of those of "
-        "the best crop among the group's boxes (Detections.joint_scores); of the whole photo alone where no box was "
-        "looked at again.</p>"
-    )
-    return text + table(f"{fusion['n']} photographs", heads, rows)
+    both = any("both" in n for n in fusion["groups"].values())
+    return (_BOTH if both else "") + table(f"{fusion['n']} photographs", heads, rows)

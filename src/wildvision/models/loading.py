@@ -66,7 +66,7 @@ def load_detector(
             photos that show nothing get a box.
         second_look: A classifier, or what :func:`load_classifier` takes: it scores the crop of each box again, and the
             score reported is that of both. The card's operating points were chosen without one; what it does to average
-            precision is in the card's metrics (``second_look``).
+            precision is in the card's metrics (``second_look``) where it was measured.
 
     Raises:
         ModelError: No such model, or it is refused.

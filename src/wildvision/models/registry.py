@@ -92,7 +92,7 @@ def download(name_or_path: str | os.PathLike[str]) -> Path:
     A model too large to bundle is put together from its head and a published backbone, with pip's help.
 
     Returns:
-        The folder that holds card and weights.
+        The folder that holds card and weights; of a detector that needs a larger classifier, that one's.
 
     Raises:
         ModelError: No such model, not reachable, or refused.
@@ -110,7 +110,13 @@ def download(name_or_path: str | os.PathLike[str]) -> Path:
             heads.assemble(larger, HEADS / f"{larger.name}{heads.ENDING}")  # not here yet, or damaged since
         model = find_model(name_or_path)
         _read_all(model)
-    return model.weights_path.parent
+    fetched = find_classifier(model.card.helpers[0], HEADS) if _is_larger_detector(model) else model
+    return fetched.weights_path.parent
+
+
+def _is_larger_detector(model: Model) -> bool:
+    """Whether its own weights are bundled and its classifier's are not."""
+    return model.card.kind == "detector" and model.card_path.parent == HEADS
 
 
 def find_model(name_or_path: str | os.PathLike[str]) -> Model:
@@ -120,7 +126,7 @@ def find_model(name_or_path: str | os.PathLike[str]) -> Model:
         name_or_path: Name of a bundled model, or of a larger one that was downloaded; a folder holding
             ``model.json``, or one card under another name; the path of a card; or ``hf://org/repo@revision``, where
             classifiers that take part in the model's scores are looked for too (as ``NAME.json``) unless they are
-            bundled.
+            the library's and on this machine.
 
     Raises:
         ModelError: No such model, not reachable, or refused.
@@ -154,8 +160,15 @@ def find_classifier(model_id: str, beside: Path) -> Model:
             return Model(card, path)
         if card is not None and is_here(card):
             return _larger_model(card)
-    fetched = f"; once, where there is a network: wildvision models download {name}" if _larger(name) else ""
-    raise ModelError(f"{model_id} is needed, and is neither in {beside} nor bundled{fetched}")
+    raise ModelError(f"{model_id} is needed, and is neither in {beside} nor bundled{_way_to_get(model_id)}")
+
+
+def _way_to_get(model_id: str) -> str:
+    """The command that fetches a larger classifier of the library, as the end of a message; empty for any other."""
+    larger = _larger(short_name(model_id))
+    if larger is None or larger.named(model_id) is None:
+        return ""
+    return f"; once, where there is a network: wildvision models download {larger.name}"
 
 
 def short_name(model_id: str) -> str:
@@ -186,7 +199,10 @@ def _fetch_weights(commit: hub.HubReference, card: ModelCard) -> None:
         if _is_bundled(wanted):
             continue
         name = f"{short_name(wanted)}.json"
-        _, found = hub.fetch(commit, name, read_card)
+        try:
+            _, found = hub.fetch(commit, name, read_card)
+        except ModelError as error:
+            raise ModelError(f"{error}{_way_to_get(wanted)}") from error
         helper = found.named(wanted)
         if helper is None or (helper.helpers and card.kind == "classifier"):
             raise ModelError(f"{name} of {commit} is {found.model_id}; {card.name!r} needs {wanted}")
@@ -240,8 +256,9 @@ def _locate(name_or_path: str | os.PathLike[str]) -> Model:
         return Model(read_card(path), path)
     if larger := _larger(name_or_path):
         if not is_here(larger):
+            what = "needs a classifier that is" if larger.kind == "detector" else "is"
             raise ModelError(
-                f"{larger.name!r} is too large to bundle and not on this machine yet; put it together once, where "
+                f"{larger.name!r} {what} too large to bundle and not on this machine yet; put it together once, where "
                 f"there is a network, with: wildvision models download {larger.name}"
             )
         return _larger_model(larger)
