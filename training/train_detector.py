@@ -158,9 +158,9 @@ def load_trained(
     run = runs / run_name(trained.name, fold)
     if not (run / "average.pt").exists():
         which = "--final" if fold is None else f"--fold {fold}"
-        recipe = config.weights_from or "its recipe"
         raise ArgumentError(
-            f"{run / 'average.pt'} is missing; train it first with 'python -m training.train_detector {recipe} {which}'"
+            f"{run / 'average.pt'} is missing; train it first with "
+            f"'python -m training.train_detector {config.weights_from} {which}'"
         )
     refuse_taught(run, held_out)
     read_checkpoint(run, torch.device("cpu"), trained.decisive)

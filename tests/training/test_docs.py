@@ -187,6 +187,14 @@ def test_the_documents_have_every_measurement_of_the_detectors(document: str, re
     assert f"({photos['n_boxes']} boxes" in text
 
 
+def test_the_readme_names_the_source_of_the_larger_detectors_false_boxes() -> None:
+    report = json.loads((ROOT / "reports/detector-large/report.json").read_text(encoding="utf-8"))
+    elsewhere = report["thresholds_of_other_folds"]
+    clothes = elsewhere["per_source"]["clothing-dataset-small"]["others"]["hits"]
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert f"{clothes} of the {elsewhere['everyday_with_boxes']['hits']} in the source of clothes" in text
+
+
 def test_the_readme_explains_every_status() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert [status for status in Status if f"| `{status}` |" not in text] == []
